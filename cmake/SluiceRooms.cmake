@@ -1,0 +1,42 @@
+# One target per room. A room sees only the rooms it links: each room's headers are reached through an include folder
+# of its own (a symbolic link), so an include across a forbidden border does not compile.
+
+add_library(sluice_flags INTERFACE)
+target_compile_features(sluice_flags INTERFACE cxx_std_20)
+target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter -ffp-contract=off
+  -fvisibility=hidden)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(sluice_flags INTERFACE -Wno-psabi)
+endif()
+if(SLUICE_SANITIZE)
+  target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
+endif()
+
+# sluice_room(NAME folder SOURCES … USES rooms/libraries whose headers appear in ours … PRIVATE …)
+function(sluice_room name folder)
+  cmake_parse_arguments(A "" "" "SOURCES;USES;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  set(door ${CMAKE_BINARY_DIR}/rooms/${name})
+  string(REGEX REPLACE "/[^/]*$" "" parent ${folder})
+  if(parent STREQUAL folder)
+    set(parent "")
+  endif()
+  file(MAKE_DIRECTORY ${door}/${parent})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${door}/${folder} SYMBOLIC)
+  target_include_directories(${name} PUBLIC ${door})
+  target_link_libraries(${name} PUBLIC ${A_USES} PRIVATE sluice_flags ${A_PRIVATE})
+endfunction()
+
+# sluice_test(NAME SOURCES … USES … [TIMEOUT seconds]): one Catch2 program, registered with CTest.
+function(sluice_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;USES;ARGS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE sluice_flags sluice_test_main ${A_USES})
+  add_test(NAME ${name} COMMAND ${name} ${A_ARGS})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
+endfunction()
