@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sluice: language models inside a memory budget. This header is the whole public door, in C11.
+ *
+ * The straight line:
+ *   sluice_model_open → sluice_plan_make → sluice_engine_create → sluice_session_create → sluice_generate
+ *
+ * Conventions
+ *  1. Objects are opaque; each NAME_create/open/make has one NAME_close. Closing NULL is allowed. An object must be
+ *     closed before the one it was made from.
+ *  2. Every call that can fail returns a sluice_status and takes, last, a sluice_error* (may be NULL) that the caller
+ *     owns. On failure outputs are untouched. Nothing throws or aborts across this door; a failed allocation is
+ *     SLUICE_NO_MEMORY.
+ *  3. Structs begin with their size in bytes (set it with the NAME_INIT macro): later versions append fields; a zero
+ *     field means the default.
+ *  4. Texts are UTF-8 with explicit lengths on input; a sluice_text is freed by sluice_text_free.
+ *  5. Threads: a model may be used by several threads at once; an engine and its sessions by one thread at a time,
+ *     except sluice_session_cancel, which may come from any thread.
+ */
+#ifndef SLUICE_SLUICE_H
+#define SLUICE_SLUICE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SLUICE_API __attribute__((visibility("default")))
+
+/* The values are also the exit codes of the program. */
+typedef enum sluice_status {
+  SLUICE_OK = 0,
+  SLUICE_FAILED = 1,      /* failure at run time: I/O, disk full, an internal limit */
+  SLUICE_USAGE = 2,       /* wrong arguments */
+  SLUICE_BAD_MODEL = 3,   /* missing, corrupt or unsupported model or input file */
+  SLUICE_NO_FIT = 4,      /* does not fit the memory budget; the message says what would */
+  SLUICE_NO_DEVICE = 5,   /* device or instruction set unavailable */
+  SLUICE_NETWORK = 6,
+  SLUICE_NO_MEMORY = 7,   /* the system refused an allocation */
+  SLUICE_CANCELLED = 130
+} sluice_status;
+
+typedef struct sluice_error {
+  uint32_t size;
+  sluice_status status;
+  uint64_t offset;     /* byte offset inside `place`, UINT64_MAX if unknown */
+  char place[512];     /* file, tensor, key or option; may be empty */
+  char message[1024];  /* a sentence: what was expected, what was found */
+} sluice_error;
+#define SLUICE_ERROR_INIT {sizeof(sluice_error), SLUICE_OK, UINT64_MAX, "", ""}
+
+typedef struct sluice_model sluice_model;
+typedef struct sluice_plan sluice_plan;
+typedef struct sluice_engine sluice_engine;
+typedef struct sluice_session sluice_session;
+
+/* A text the library allocated: `data` has `length` bytes and a NUL after them. */
+typedef struct sluice_text {
+  char* data;
+  size_t length;
+} sluice_text;
+SLUICE_API void sluice_text_free(sluice_text* text);
+
+SLUICE_API const char* sluice_version(void); /* "0.1.0" */
+
+typedef enum sluice_log_level { SLUICE_LOG_ERROR, SLUICE_LOG_WARNING, SLUICE_LOG_INFO, SLUICE_LOG_DEBUG } sluice_log_level;
+/* Process-wide; NULL restores stderr. */
+SLUICE_API void sluice_set_log(void (*sink)(void* user, sluice_log_level level, const char* text), void* user,
+                               sluice_log_level most_verbose);
+
+/* ---- model: a verified, immutable view of a .slm file; weights stay on disk ------------------------------------- */
+
+SLUICE_API sluice_status sluice_model_open(const char* path, sluice_model** model, sluice_error* error);
+
+/* Bytes from elsewhere: an asset inside a package (descriptor, offset, length), or a callback. */
+typedef struct sluice_source {
+  uint32_t size;
+  int fd;               /* >= 0: used (and not closed) by the model; else `read` is called */
+  uint64_t offset;      /* where the .slm file begins in fd */
+  uint64_t length;      /* its length */
+  const char* name;     /* for messages */
+  /* Reads exactly n bytes at `offset` of the .slm file; false on failure. Called from several threads. */
+  bool (*read)(void* user, uint64_t offset, void* out, size_t n);
+  void* user;
+} sluice_source;
+#define SLUICE_SOURCE_INIT {sizeof(sluice_source), -1, 0, 0, NULL, NULL, NULL}
+SLUICE_API sluice_status sluice_model_open_source(const sluice_source* source, sluice_model** model, sluice_error* error);
+
+SLUICE_API void sluice_model_close(sluice_model* model);
+
+/* JSON: {"name","architecture","source","layout","file_bytes","n_parameters","vocabulary_only","config":{…},"layers":[…],
+ * "formats":[…],"tensors":[{"name","role","layer","format","rows","cols","bytes","access"}…],"extents":[…],"vocab":{…},
+ * "chat_template","sampling":{…}} */
+SLUICE_API sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error);
+
+/* Reads every chunk and compares its hash. progress may be NULL; it returns false to cancel. */
+typedef bool (*sluice_progress_fn)(void* user, uint64_t done_bytes, uint64_t total_bytes);
+SLUICE_API sluice_status sluice_model_verify(const sluice_model* model, sluice_progress_fn progress, void* user,
+                                             sluice_error* error);
+
+/* Weights of one tensor by its name in the source, dequantized: row-major float32 [rows][cols] of row range
+ * [first_row, first_row + n_rows) into `out` (n_rows * cols floats), in the source's row order. For checks, slow. */
+SLUICE_API sluice_status sluice_model_weights(const sluice_model* model, const char* tensor, uint32_t first_row,
+                                              uint32_t n_rows, float* out, sluice_error* error);
+
+/* ---- text ------------------------------------------------------------------------------------------------------- */
+
+enum { SLUICE_ADD_SPECIAL = 1, /* BOS/EOS where the model asks for it */
+       SLUICE_PARSE_SPECIAL = 2 /* special tokens written in the text become tokens; never for text from others */ };
+/* Writes up to `capacity` tokens and the number needed in *n_tokens; SLUICE_FAILED when capacity was too small. */
+SLUICE_API sluice_status sluice_tokenize(const sluice_model* model, const char* text, size_t length, uint32_t flags,
+                                         int32_t* tokens, size_t capacity, size_t* n_tokens, sluice_error* error);
+/* Text of a token list; `special`: control tokens are written out. Bytes that are not UTF-8 come out as U+FFFD. */
+SLUICE_API sluice_status sluice_detokenize(const sluice_model* model, const int32_t* tokens, size_t n_tokens, bool special,
+                                           sluice_text* text, sluice_error* error);
+SLUICE_API bool sluice_token_is_end(const sluice_model* model, int32_t token);
+
+/* request: {"messages":[{"role","content",…}…], "tools":[…]?, "add_generation_prompt":true?, "bos_token"?, "eos_token"?,
+ * "template":"…"? (instead of the model's), more members become variables}. The rendered prompt, byte for byte.
+ * model may be NULL when "template" is given. */
+SLUICE_API sluice_status sluice_render_chat(const sluice_model* model, const char* request, size_t length, sluice_text* prompt,
+                                            sluice_error* error);
+
+/* ---- plan: every byte before one is allocated -------------------------------------------------------------------- */
+
+typedef struct sluice_options {
+  uint32_t size;
+  int32_t n_threads;         /* 0: what computes well on this machine */
+  uint64_t memory_bytes;     /* the budget; 0: what the machine or its cgroup can spare */
+  uint32_t n_ctx;            /* context; 0: 4096, or the model's if that is smaller */
+  uint32_t max_rows;         /* rows of one prefill chunk; 0: 512 */
+  uint32_t max_logit_rows;   /* logits rows computed at a time; 0: 1 */
+  const char* device;        /* "auto" (NULL), "cpu", "reference" */
+  const char* kv_type;       /* "q8" (NULL) */
+} sluice_options;
+#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL}
+
+/* Always makes a plan when the arguments are right, also for a budget that is too small: see sluice_plan_fits. */
+SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluice_options* options, sluice_plan** plan,
+                                          sluice_error* error);
+SLUICE_API void sluice_plan_close(sluice_plan* plan);
+SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
+/* {"fits","budget_bytes","planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
+ * "weight_bytes_per_token","n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
+SLUICE_API sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error);
+
+/* ---- engine and session ------------------------------------------------------------------------------------------ */
+
+/* Loads the weights (hashes checked) and readies the device. SLUICE_NO_FIT if the plan does not fit. The plan may be
+ * closed afterwards. */
+SLUICE_API sluice_status sluice_engine_create(const sluice_model* model, const sluice_plan* plan, sluice_progress_fn progress,
+                                              void* user, sluice_engine** engine, sluice_error* error);
+SLUICE_API void sluice_engine_close(sluice_engine* engine);
+
+typedef struct sluice_memory {
+  uint32_t size;
+  uint64_t budget_bytes, planned_bytes; /* the plan */
+  uint64_t used_bytes, peak_bytes;      /* the accountant: what this engine holds, has held at most */
+  uint64_t process_peak_bytes;          /* resident peak of the process as the kernel counts it */
+} sluice_memory;
+SLUICE_API void sluice_engine_memory(const sluice_engine* engine, sluice_memory* memory);
+
+typedef struct sluice_engine_info {
+  uint32_t size;
+  uint32_t n_threads, n_ctx, n_vocab;
+  char device[32], isa[32];
+  double load_s;
+  uint64_t weight_bytes_per_token; /* weights read for one decoded token */
+} sluice_engine_info;
+SLUICE_API void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info);
+
+/* What this machine can do at most with the engine's threads, measured now (about a second). */
+typedef struct sluice_probe {
+  uint32_t size;
+  double read_GB_s;    /* memory read bandwidth, 1e9 bytes/s */
+  double int8_GMAC_s;  /* int8 multiply-accumulates, 1e9/s, with the engine's instruction set */
+} sluice_probe;
+SLUICE_API sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error);
+
+SLUICE_API sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error);
+SLUICE_API void sluice_session_close(sluice_session* session);
+
+typedef struct sluice_sampling {
+  uint32_t size;
+  float temp;              /* <= 0: greedy, the lowest id among equals */
+  int32_t top_k;           /* <= 0: off */
+  float top_p, min_p;      /* >= 1 (top_p) or <= 0 (min_p): off */
+  float repeat_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
+  int32_t penalty_last_n;  /* tokens looked back over; -1: all */
+  uint64_t seed;           /* counter-based: equal seeds give equal draws on every machine */
+  const int32_t* bias_tokens; /* n_bias tokens whose logits get bias_values added */
+  const float* bias_values;
+  size_t n_bias;
+} sluice_sampling;
+/* The program's defaults overridden by the model's (design §7): temp 0.8, top_k 40, top_p 0.95, min_p 0.05. */
+SLUICE_API void sluice_sampling_defaults(const sluice_model* model, sluice_sampling* sampling);
+
+typedef enum sluice_finish { SLUICE_FINISH_STOP = 0, SLUICE_FINISH_LENGTH = 1, SLUICE_FINISH_CANCELLED = 2 } sluice_finish;
+
+typedef struct sluice_request {
+  uint32_t size;
+  const int32_t* prompt;      /* the whole conversation; what the session already holds of it is reused */
+  size_t n_prompt;
+  uint64_t max_tokens;        /* 0: to the end of the context */
+  const sluice_sampling* sampling; /* NULL: the defaults */
+  const char* const* stop;    /* n_stop strings that end the answer and are not part of it */
+  size_t n_stop;
+  bool ignore_end;            /* go on after end tokens */
+  bool text_special;          /* control tokens appear in the text */
+  uint32_t n_logprobs;        /* top log-probabilities given to on_token, at most 20 */
+  /* Called for every token, also the end token; `text` is whole UTF-8 that is now certain (may be empty).
+   * false cancels. May be NULL. */
+  bool (*on_token)(void* user, int32_t token, const char* text, size_t length, const struct sluice_logprobs* logprobs);
+  /* Called between prefill chunks; false cancels. May be NULL. */
+  bool (*on_prefill)(void* user, size_t done, size_t total);
+  void* user;
+} sluice_request;
+#define SLUICE_REQUEST_INIT {sizeof(sluice_request)}
+
+typedef struct sluice_logprobs {
+  float chosen;           /* natural log-probability of the token under the model (before sampling filters) */
+  uint32_t n;
+  int32_t tokens[20];
+  float values[20];
+} sluice_logprobs;
+
+typedef struct sluice_result {
+  uint32_t size;
+  sluice_finish finish;
+  size_t n_prompt, n_reused, n_generated; /* tokens; n_generated includes the end token */
+  double prefill_s, decode_s;
+} sluice_result;
+
+/* Prompt in, tokens out. SLUICE_USAGE for an empty prompt or one that does not fit the context (numbers in the
+ * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */
+SLUICE_API sluice_status sluice_generate(sluice_session* session, const sluice_request* request, sluice_result* result,
+                                         sluice_error* error);
+SLUICE_API void sluice_session_cancel(sluice_session* session);
+
+/* The lower door, for evaluation and own samplers. Feeds tokens after what the session holds. For each of them that
+ * wants_logits (NULL: only the last) on_logits is called in order with n_vocab floats, valid during the call; false
+ * cancels. */
+SLUICE_API sluice_status sluice_session_feed(sluice_session* session, const int32_t* tokens, size_t n_tokens,
+                                             const bool* wants_logits,
+                                             bool (*on_logits)(void* user, size_t index, const float* logits), void* user,
+                                             sluice_error* error);
+/* Tokens held; and forgetting all after the first n. */
+SLUICE_API size_t sluice_session_length(const sluice_session* session);
+SLUICE_API sluice_status sluice_session_truncate(sluice_session* session, size_t n, sluice_error* error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
