@@ -198,6 +198,13 @@ SLUICE_API void sluice_sampling_defaults(const sluice_model* model, sluice_sampl
 
 typedef enum sluice_finish { SLUICE_FINISH_STOP = 0, SLUICE_FINISH_LENGTH = 1, SLUICE_FINISH_CANCELLED = 2 } sluice_finish;
 
+typedef struct sluice_logprobs {
+  float chosen;           /* natural log-probability of the token under the model (before sampling filters) */
+  uint32_t n;
+  int32_t tokens[20];
+  float values[20];
+} sluice_logprobs;
+
 typedef struct sluice_request {
   uint32_t size;
   const int32_t* prompt;      /* the whole conversation; what the session already holds of it is reused */
@@ -211,19 +218,12 @@ typedef struct sluice_request {
   uint32_t n_logprobs;        /* top log-probabilities given to on_token, at most 20 */
   /* Called for every token, also the end token; `text` is whole UTF-8 that is now certain (may be empty).
    * false cancels. May be NULL. */
-  bool (*on_token)(void* user, int32_t token, const char* text, size_t length, const struct sluice_logprobs* logprobs);
+  bool (*on_token)(void* user, int32_t token, const char* text, size_t length, const sluice_logprobs* logprobs);
   /* Called between prefill chunks; false cancels. May be NULL. */
   bool (*on_prefill)(void* user, size_t done, size_t total);
   void* user;
 } sluice_request;
 #define SLUICE_REQUEST_INIT {sizeof(sluice_request)}
-
-typedef struct sluice_logprobs {
-  float chosen;           /* natural log-probability of the token under the model (before sampling filters) */
-  uint32_t n;
-  int32_t tokens[20];
-  float values[20];
-} sluice_logprobs;
 
 typedef struct sluice_result {
   uint32_t size;
