@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/accountant.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <cstring>
+#include <limits>
+
+#include "base/check.h"
+#include "base/checked.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kHugeHintBytes = uint64_t{8} << 20;  // below this a huge page could waste a visible share
+
+}  // namespace
+
+const char* memory_kind_name(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::kWeights:
+      return "weights";
+    case MemoryKind::kKv:
+      return "kv";
+    case MemoryKind::kActivations:
+      return "activations";
+    case MemoryKind::kLogits:
+      return "logits";
+    case MemoryKind::kTokenizer:
+      return "tokenizer";
+    case MemoryKind::kHeader:
+      return "header";
+    case MemoryKind::kIo:
+      return "io";
+    case MemoryKind::kOther:
+      return "other";
+    case MemoryKind::kCount:
+      break;
+  }
+  return "unknown";
+}
+
+Block::~Block() {
+  if (data_ == nullptr) return;
+  const uint64_t mapped = round_up(uint64_t{size_}, kPage);
+  SLUICE_CHECK(munmap(data_, mapped) == 0);
+  owner_->release(kind_, mapped);
+}
+
+Result<Block> Accountant::allocate(MemoryKind kind, uint64_t bytes) {
+  Block block;
+  if (bytes == 0) return block;
+  const CheckedU64 rounded = round_up(CheckedU64(bytes), kPage);
+  if (!rounded.at_most(std::numeric_limits<size_t>::max() / 2)) {
+    return make_error(Code::kNoMemory, "", kNoOffset, "%" PRIu64 " bytes for %s are more than an address space holds",
+                      bytes, memory_kind_name(kind));
+  }
+  const uint64_t mapped = rounded.value();
+  SLUICE_DO(charge(kind, mapped));
+  void* data = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) {
+    const int reason = errno;
+    release(kind, mapped);
+    return make_error(Code::kNoMemory, "", kNoOffset, "the system refused %" PRIu64 " bytes for %s: %s", mapped,
+                      memory_kind_name(kind), strerror(reason));
+  }
+  if (mapped >= kHugeHintBytes) madvise(data, mapped, MADV_HUGEPAGE);  // a hint: failure changes nothing
+  block.owner_ = this;
+  block.data_ = static_cast<std::byte*>(data);
+  block.size_ = bytes;
+  block.kind_ = kind;
+  return block;
+}
+
+Status Accountant::charge(MemoryKind kind, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  const CheckedU64 wanted = CheckedU64(used_) + CheckedU64(bytes);
+  const uint64_t limit = budget_ != 0 ? budget_ : std::numeric_limits<uint64_t>::max();
+  if (!wanted.at_most(limit)) {
+    return make_error(Code::kNoFit, "", kNoOffset,
+                      "%" PRIu64 " bytes for %s do not fit: %" PRIu64 " of the budget of %" PRIu64 " bytes are in use",
+                      bytes, memory_kind_name(kind), used_, limit);
+  }
+  used_ = wanted.value();
+  peak_ = std::max(peak_, used_);
+  by_kind_[size_t(kind)] += bytes;
+  return {};
+}
+
+void Accountant::release(MemoryKind kind, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  SLUICE_CHECK(by_kind_[size_t(kind)] >= bytes);
+  by_kind_[size_t(kind)] -= bytes;
+  used_ -= bytes;
+}
+
+uint64_t Accountant::used() const {
+  std::lock_guard lock(mutex_);
+  return used_;
+}
+
+uint64_t Accountant::peak() const {
+  std::lock_guard lock(mutex_);
+  return peak_;
+}
+
+uint64_t Accountant::used(MemoryKind kind) const {
+  std::lock_guard lock(mutex_);
+  return by_kind_[size_t(kind)];
+}
+
+}  // namespace sluice

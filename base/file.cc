@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cinttypes>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace sluice {
+
+namespace {
+
+constexpr uint64_t kMaxOffset = INT64_MAX;                 // off_t
+constexpr size_t kMaxTransfer = size_t{1} << 30;           // one pread or pwrite
+constexpr uint64_t kWriteWindow = uint64_t{8} << 20;       // unit of write-back when the cache is to be dropped
+constexpr uint64_t kFreeSpaceReserve = uint64_t{1} << 20;  // for the file system's own blocks
+
+// The temporary names of unfinished outputs, in static memory so that a signal handler may read them.
+constexpr int kMaxOutputs = 32;
+enum SlotState { kFree, kTaken, kActive };
+struct Slot {
+  std::atomic<int> state{kFree};
+  char path[PATH_MAX];
+};
+Slot slots[kMaxOutputs];
+
+int take_slot() {
+  for (int i = 0; i < kMaxOutputs; ++i) {
+    int expected = kFree;
+    if (slots[i].state.compare_exchange_strong(expected, kTaken)) return i;
+  }
+  return -1;
+}
+
+Error io_error(const std::string& path, uint64_t offset, const char* action, int reason) {
+  return make_error(Code::kFailed, path, offset, "cannot %s: %s", action, strerror(reason));
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+// ---- InputFile ---------------------------------------------------------------------------------------------------
+
+InputFile::InputFile(InputFile&& other) noexcept { *this = std::move(other); }
+
+InputFile& InputFile::operator=(InputFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  path_.swap(other.path_);
+  std::swap(drop_cache_, other.drop_cache_);
+  return *this;
+}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Result<InputFile> InputFile::open(const std::string& path, bool drop_cache) {
+  InputFile file;
+  file.path_ = path;
+  file.drop_cache_ = drop_cache;
+  // O_NONBLOCK: a FIFO must be refused, not waited for.
+  file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file.fd_ < 0) {
+    const int reason = errno;
+    const bool missing = reason == ENOENT || reason == ENOTDIR || reason == ENXIO;
+    return make_error(missing ? Code::kBadModel : Code::kFailed, path, kNoOffset, "cannot open: %s", strerror(reason));
+  }
+  struct stat info;
+  if (fstat(file.fd_, &info) != 0) return io_error(path, kNoOffset, "read the file's size", errno);
+  if (!S_ISREG(info.st_mode)) return make_error(Code::kBadModel, path, kNoOffset, "not a regular file");
+  file.size_ = uint64_t(info.st_size);
+  return file;
+}
+
+Status InputFile::read_at(uint64_t offset, std::span<std::byte> out) const {
+  const uint64_t begin = offset;
+  std::byte* p = out.data();
+  size_t left = out.size();
+  if (offset > kMaxOffset || left > kMaxOffset - offset) {
+    return make_error(Code::kBadModel, path_, offset, "no file reaches %zu bytes beyond this offset", left);
+  }
+  while (left > 0) {
+    const ssize_t n = pread(fd_, p, left < kMaxTransfer ? left : kMaxTransfer, off_t(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return io_error(path_, offset, "read", errno);
+    }
+    if (n == 0) {
+      return make_error(Code::kBadModel, path_, offset, "the file ends here, %zu more bytes were expected", left);
+    }
+    p += n;
+    offset += uint64_t(n);
+    left -= size_t(n);
+  }
+  if (drop_cache_) posix_fadvise(fd_, off_t(begin), off_t(out.size()), POSIX_FADV_DONTNEED);
+  return {};
+}
+
+// ---- OutputFile --------------------------------------------------------------------------------------------------
+
+OutputFile::OutputFile(OutputFile&& other) noexcept { *this = std::move(other); }
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  path_.swap(other.path_);
+  temporary_.swap(other.temporary_);
+  std::swap(drop_cache_, other.drop_cache_);
+  std::swap(slot_, other.slot_);
+  return *this;
+}
+
+OutputFile::~OutputFile() { abandon(); }
+
+void OutputFile::abandon() {
+  if (fd_ < 0) return;
+  close(fd_);
+  fd_ = -1;
+  unlink(temporary_.c_str());
+  slots[slot_].state.store(kFree);
+  slot_ = -1;
+}
+
+Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected_bytes, bool drop_cache) {
+  struct statvfs space;
+  if (statvfs(folder_of(path).c_str(), &space) != 0) return io_error(path, kNoOffset, "write here", errno);
+  const uint64_t free_bytes = uint64_t(space.f_bavail) * space.f_frsize;
+  if (expected_bytes != 0 && (free_bytes < kFreeSpaceReserve || expected_bytes > free_bytes - kFreeSpaceReserve)) {
+    return make_error(Code::kFailed, path, kNoOffset,
+                      "the file needs %" PRIu64 " bytes but the file system has only %" PRIu64 " free", expected_bytes,
+                      free_bytes);
+  }
+  static std::atomic<unsigned> serial{0};
+  OutputFile file;
+  file.path_ = path;
+  file.drop_cache_ = drop_cache;
+  const int slot = take_slot();
+  if (slot < 0) return make_error(Code::kFailed, path, kNoOffset, "more than %d unfinished outputs", kMaxOutputs);
+  for (;;) {
+    file.temporary_ = path + "." + std::to_string(getpid()) + "-" + std::to_string(serial++) + ".part";
+    if (file.temporary_.size() >= sizeof slots[slot].path) {
+      slots[slot].state.store(kFree);
+      return io_error(path, kNoOffset, "create", ENAMETOOLONG);
+    }
+    memcpy(slots[slot].path, file.temporary_.c_str(), file.temporary_.size() + 1);
+    slots[slot].state.store(kActive);  // before the file exists: a signal at any time finds the name
+    file.fd_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.fd_ >= 0) break;
+    const int reason = errno;
+    slots[slot].state.store(kTaken);
+    if (reason == EEXIST) continue;  // left by a killed process that had our number
+    slots[slot].state.store(kFree);
+    return io_error(path, kNoOffset, "create", reason);
+  }
+  file.slot_ = slot;
+  return file;
+}
+
+Status OutputFile::write_at(uint64_t offset, std::span<const std::byte> data) {
+  const uint64_t begin = offset;
+  const std::byte* p = data.data();
+  size_t left = data.size();
+  if (offset > kMaxOffset || left > kMaxOffset - offset) return io_error(path_, offset, "write", EFBIG);
+  while (left > 0) {
+    const ssize_t n = pwrite(fd_, p, left < kMaxTransfer ? left : kMaxTransfer, off_t(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return io_error(path_, offset, "write", errno);
+    }
+    p += n;
+    offset += uint64_t(n);
+    left -= size_t(n);
+  }
+  if (!drop_cache_) return {};
+  // Only clean pages can be dropped: start the write-back of each finished window, wait for the one before it.
+  for (uint64_t w = begin / kWriteWindow; w < offset / kWriteWindow; ++w) {
+    sync_file_range(fd_, off_t(w * kWriteWindow), kWriteWindow, SYNC_FILE_RANGE_WRITE);
+    if (w == 0) continue;
+    const off_t before = off_t((w - 1) * kWriteWindow);
+    sync_file_range(fd_, before, kWriteWindow,
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd_, before, kWriteWindow, POSIX_FADV_DONTNEED);
+  }
+  return {};
+}
+
+Status OutputFile::commit() {
+  if (fsync(fd_) != 0) return io_error(path_, kNoOffset, "write to the disk", errno);
+  if (drop_cache_) posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) return io_error(path_, kNoOffset, "rename into place", errno);
+  close(fd_);
+  fd_ = -1;
+  slots[slot_].state.store(kFree);
+  slot_ = -1;
+  // The new name itself must survive a power cut. Some file systems cannot sync a folder; the file is whole anyway.
+  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    fsync(folder);
+    close(folder);
+  }
+  return {};
+}
+
+void remove_unfinished_outputs() {
+  for (Slot& slot : slots) {
+    if (slot.state.load() == kActive) unlink(slot.path);
+  }
+}
+
+// ---- small files -------------------------------------------------------------------------------------------------
+
+Result<std::string> read_small_file(const std::string& path, uint64_t limit_bytes) {
+  SLUICE_TRY(InputFile file, InputFile::open(path));
+  if (file.size() > limit_bytes) {
+    return make_error(Code::kBadModel, path, kNoOffset, "the file has %" PRIu64 " bytes, at most %" PRIu64 " are read",
+                      file.size(), limit_bytes);
+  }
+  std::string text(size_t(file.size()), '\0');
+  SLUICE_DO(file.read_at(0, std::as_writable_bytes(std::span(text.data(), text.size()))));
+  return text;
+}
+
+Status write_small_file(const std::string& path, std::span<const std::byte> data) {
+  SLUICE_TRY(OutputFile file, OutputFile::create(path, data.size()));
+  SLUICE_DO(file.write_at(0, data));
+  return file.commit();
+}
+
+}  // namespace sluice
