@@ -32,12 +32,12 @@ step() {
   shift
   mkdir -p "$root/build" || fail "cannot write to $root"
   printf 'sluice: %s … ' "$text" >&2
-  if "$@" >"$log" 2>&1 </dev/null; then
+  if ("$@") >"$log" 2>&1 </dev/null; then # a subshell, so that our own traps speak to the real stderr
     printf '%d s\n' $((SECONDS - begin)) >&2
     return 0
   fi
   printf 'failed after %d s. The end of its output (all of it: build/last-step.log):\n' $((SECONDS - begin)) >&2
-  tail -n 40 "$log" >&2
+  tail -n 25 "$log" >&2
   return 1
 }
 
