@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/tokenizer/special_tokens.h"
 #include "schema/model_generated.h"
 
 namespace sluice {
@@ -46,6 +47,7 @@ class Tokenizer {
  private:
   const fb::Vocab* vocab_ = nullptr;
   int pre_ = 0;  // index into the table of pre-tokenizers
+  SpecialTokens all_special_, always_special_;
 };
 
 // Streaming decoder: give it the bytes of token after token, take out only whole code points; what can never become

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/tokenizer/sentencepiece.h"
+
+#include <cmath>
+
+#include "runtime/tokenizer/unicode.h"
+#include "runtime/tokenizer/vocab_lookup.h"
+
+namespace sluice {
+
+void SentencePiece::encode(std::string_view text, bool space_prefix, std::vector<int32_t>& out) {
+  static constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
+  escaped_.clear();
+  if (space_prefix) escaped_ += kSpaceMark;
+  for (char c : text) c == ' ' ? void(escaped_ += kSpaceMark) : void(escaped_ += c);
+  for (std::string_view rest = escaped_; !rest.empty();) {
+    size_t n = rest.size();
+    if (n > kMaxMergeBytes) {
+      n = kMaxMergeBytes;
+      while ((uint8_t(rest[n]) & 0xC0) == 0x80) --n;
+    }
+    merge(rest.substr(0, n), out);
+    rest.remove_prefix(n);
+  }
+}
+
+void SentencePiece::consider(uint32_t left) {
+  const Symbol& a = symbols_[left];
+  if (a.next == kNoSymbol) return;
+  uint32_t size = a.size + symbols_[a.next].size;
+  uint32_t at = find_text(vocab_, text_.substr(a.begin, size));
+  if (at == vocab_.text_order()->size()) return;
+  float score = vocab_.scores()->Get(token_at(vocab_, at));
+  pairs_.push({std::isnan(score) ? -INFINITY : score, left, size});
+}
+
+void SentencePiece::merge(std::string_view text, std::vector<int32_t>& out) {
+  text_ = text;
+  symbols_.clear();
+  for (size_t at = 0; at < text.size();) {
+    size_t n = utf8_length(text.substr(at));
+    uint32_t i = uint32_t(symbols_.size());
+    bool last = at + n == text.size();
+    symbols_.push_back({uint32_t(at), uint32_t(n), i - 1, last ? kNoSymbol : i + 1});
+    at += n;
+  }
+  for (uint32_t i = 0; i + 1 < symbols_.size(); ++i) consider(i);
+  while (!pairs_.empty()) {
+    Pair pair = pairs_.pop();
+    Symbol& left = symbols_[pair.left];
+    if (left.size == 0 || left.next == kNoSymbol) continue;
+    Symbol& right = symbols_[left.next];
+    if (left.size + right.size != pair.size) continue;
+    left.size = pair.size;
+    left.next = right.next;
+    right.size = 0;
+    if (left.next != kNoSymbol) symbols_[left.next].previous = pair.left;
+    if (left.previous != kNoSymbol) consider(left.previous);
+    consider(pair.left);
+  }
+  for (uint32_t i = 0; i < symbols_.size() && i != kNoSymbol; i = symbols_[i].next) {
+    emit(text.substr(symbols_[i].begin, symbols_[i].size), out);
+  }
+}
+
+void SentencePiece::emit(std::string_view symbol, std::vector<int32_t>& out) const {
+  uint32_t at = find_text(vocab_, symbol);
+  if (at < vocab_.text_order()->size()) {
+    out.push_back(int32_t(token_at(vocab_, at)));
+    return;
+  }
+  for (char c : symbol) {
+    int32_t token = vocab_.byte_tokens()->Get(uint8_t(c));
+    if (token < 0) token = vocab_.unk();
+    if (token >= 0) out.push_back(token);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// SentencePiece-style BPE of a stretch of text: join the adjacent pair whose text is the token of highest score,
+// leftmost on ties; what is no token at the end becomes byte tokens.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/tokenizer/merge_queue.h"
+#include "schema/model_generated.h"
+
+namespace sluice {
+
+class SentencePiece {
+ public:
+  explicit SentencePiece(const fb::Vocab& vocab) : vocab_(vocab) {}
+
+  // Appends the tokens of `text` (valid UTF-8); `space_prefix` puts a space before it. O(n log n).
+  void encode(std::string_view text, bool space_prefix, std::vector<int32_t>& out);
+
+ private:
+  struct Symbol {
+    uint32_t begin, size, previous, next;  // size 0: merged into its left neighbour
+  };
+  struct Pair {
+    float score;
+    uint32_t left, size;
+    bool after(const Pair& b) const { return score != b.score ? score < b.score : left > b.left; }
+  };
+  void consider(uint32_t left);
+  void merge(std::string_view text, std::vector<int32_t>& out);
+  void emit(std::string_view symbol, std::vector<int32_t>& out) const;
+
+  const fb::Vocab& vocab_;
+  std::string_view text_;
+  std::string escaped_;
+  std::vector<Symbol> symbols_;
+  MergeQueue<Pair> pairs_;
+};
+
+}  // namespace sluice

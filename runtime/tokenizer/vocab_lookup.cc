@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/tokenizer/vocab_lookup.h"
+
+#include <algorithm>
+
+namespace sluice {
+
+uint32_t find_text(const fb::Vocab& vocab, std::string_view text) {
+  uint32_t none = vocab.text_order()->size();
+  if (text.empty()) return none;
+  uint32_t bucket = uint32_t(uint8_t(text[0])) << 8 | (text.size() > 1 ? uint8_t(text[1]) : 0);
+  const uint32_t* order = vocab.text_order()->data();
+  const uint32_t* begin = order + vocab.text_buckets()->Get(bucket);
+  const uint32_t* end = order + vocab.text_buckets()->Get(bucket + 1);
+  const uint32_t* at =
+      std::lower_bound(begin, end, text, [&](uint32_t t, std::string_view s) { return token_text(vocab, t) < s; });
+  return at != end && token_text(vocab, *at) == text ? uint32_t(at - order) : none;
+}
+
+uint32_t find_merge(const fb::Vocab& vocab, uint32_t left, uint32_t right) {
+  const uint32_t* lefts = vocab.merge_left()->data();
+  const uint32_t* rights = vocab.merge_right()->data();
+  uint32_t n = vocab.merge_left()->size(), low = 0, high = n;
+  uint64_t key = uint64_t(left) << 32 | right;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if ((uint64_t(lefts[middle]) << 32 | rights[middle]) < key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < n && lefts[low] == left && rights[low] == right ? low : n;
+}
+
+}  // namespace sluice
