@@ -3,8 +3,10 @@
 
 add_library(sluice_flags INTERFACE)
 target_compile_features(sluice_flags INTERFACE cxx_std_20)
-target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter -ffp-contract=off
-  -fvisibility=hidden)
+target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -ffp-contract=off -fvisibility=hidden)
+if(SLUICE_DEVELOPER)  # a user's newer compiler may warn of more than ours does
+  target_compile_options(sluice_flags INTERFACE -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(sluice_flags INTERFACE -Wno-psabi)
 endif()
