@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Qwen3 (dense): no biases, and an RMS norm over each head of Q and K before the rotation.
+#include "converter/archs/families.h"
+
+namespace sluice {
+
+Status describe_qwen3(Describer& model) {
+  SLUICE_DO(model.read_sizes());
+  SLUICE_TRY(const double base, model.gguf().real(model.key("rope.freq_base"), 10000));
+  SLUICE_TRY(const uint32_t rope, model.add_rope(base));
+  for (uint32_t l = 0; l < model.n_layers(); ++l) {
+    model.layer(l).rope = rope;
+    SLUICE_DO(model.require(int32_t(l), {"attn_q_norm.weight", "attn_k_norm.weight"}));
+    SLUICE_DO(model.add_attention(l, fb::RowOrder::Plain));
+    SLUICE_DO(model.add_ffn(l));
+  }
+  return model.add_head();
+}
+
+}  // namespace sluice

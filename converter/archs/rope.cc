@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rotary frequencies, finished at conversion: whatever scaling the source describes becomes a table of angles per
+// position. Formulas: linear (position interpolation), YaRN (arXiv 2309.00071), factors per frequency (Llama 3.1).
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "converter/archs/describer.h"
+
+namespace sluice {
+
+// The divisors in rope_freqs.weight, or ones.
+Result<std::vector<double>> Describer::frequency_factors(uint32_t n) {
+  std::vector<double> factors(n, 1.0);
+  if (!has(-1, "rope_freqs.weight")) return factors;
+  SLUICE_TRY(const GgufTensor* tensor, take(-1, "rope_freqs.weight"));
+  if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
+  if (std::strcmp(tensor->format->name, "F32") != 0) {
+    return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor rope_freqs.weight has the type %s, expected F32",
+                      tensor->format->name);
+  }
+  std::vector<float> values(n);
+  SLUICE_DO(gguf_.file().read_at(tensor->offset, std::as_writable_bytes(std::span(values))));
+  for (uint32_t j = 0; j < n; ++j) {
+    if (!std::isfinite(values[j]) || !(values[j] > 0)) {
+      return make_error(Code::kBadModel, gguf_.file().path(), tensor->offset + 4 * j, "rope_freqs.weight has an element that is not positive");
+    }
+    factors[j] = values[j];
+  }
+  return factors;
+}
+
+namespace {
+
+// The dimension whose wavelength makes `turns` turns in the original context (YaRN, section 3.2).
+double yarn_dimension(double turns, double n_rot, double base, double n_ctx) {
+  return n_rot * std::log(n_ctx / (2 * std::numbers::pi * turns)) / (2 * std::log(base));
+}
+
+}  // namespace
+
+Result<uint32_t> Describer::add_rope(double base, bool scaled) {
+  if (!(base > 1)) return gguf_.key_error(key("rope.freq_base"), "must be greater than 1");
+  const uint32_t n = n_rot_ / 2;
+  SLUICE_TRY(const std::vector<double> factors, frequency_factors(n));
+  SLUICE_TRY(const std::string kind, gguf_.text(key("rope.scaling.type"), "linear"));
+  SLUICE_TRY(const double old_factor, gguf_.real(key("rope.scale_linear"), 1));
+  SLUICE_TRY(double factor, gguf_.real(key("rope.scaling.factor"), old_factor));
+  SLUICE_TRY(const double attn_factor, gguf_.real(key("rope.scaling.attn_factor"), 1));
+  if (kind != "none" && kind != "linear" && kind != "yarn") {
+    return gguf_.key_error(key("rope.scaling.type"), "is \"" + kind + "\"; none, linear and yarn are known");
+  }
+  if (factor < 0 || !(attn_factor > 0)) return gguf_.key_error(key("rope.scaling.factor"), "must be positive");
+  if (factor == 0 || kind == "none" || !scaled) factor = 1;  // 0 is written for "no scaling"
+
+  auto rope = std::make_unique<fb::RopeT>();
+  rope->inv_freq.resize(n);
+  for (uint32_t j = 0; j < n; ++j) rope->inv_freq[j] = std::pow(base, -2.0 * j / n_rot_) / factors[j];
+  if (kind == "yarn" && scaled) {
+    SLUICE_TRY(const double n_ctx, gguf_.real(key("rope.scaling.original_context_length"), out_.config.n_ctx));
+    SLUICE_TRY(const double fast, gguf_.real(key("rope.scaling.yarn_beta_fast"), 32));
+    SLUICE_TRY(const double slow, gguf_.real(key("rope.scaling.yarn_beta_slow"), 1));
+    SLUICE_TRY(const double extrapolation, gguf_.real(key("rope.scaling.yarn_ext_factor"), 1));
+    if (!(n_ctx > 0) || !(fast > 0) || !(slow > 0)) return gguf_.key_error(key("rope.scaling.yarn_beta_fast"), "and its neighbours must be positive");
+    const double start = std::max(0.0, std::floor(yarn_dimension(fast, n_rot_, base, n_ctx)));
+    const double end = std::min(n_rot_ - 1.0, std::ceil(yarn_dimension(slow, n_rot_, base, n_ctx)));
+    for (uint32_t j = 0; j < n; ++j) {
+      const double ramp = 1 - std::clamp((j - start) / std::max(0.001, end - start), 0.0, 1.0);
+      const double keep = ramp * extrapolation;  // 1: the frequency stays as trained
+      rope->inv_freq[j] = rope->inv_freq[j] / factor * (1 - keep) + rope->inv_freq[j] * keep;
+    }
+    rope->magnitude = float(attn_factor * (1 + 0.1 * std::log(std::max(1.0, factor))));
+  } else {
+    for (double& f : rope->inv_freq) f /= factor;
+    rope->magnitude = scaled ? float(attn_factor) : 1.0f;
+  }
+  // The angle of the last position must stay a number.
+  for (const double f : rope->inv_freq) {
+    if (!std::isfinite(f)) return gguf_.key_error(key("rope.freq_base"), "and its scaling give frequencies that are not finite");
+  }
+  out_.config.ropes.push_back(std::move(rope));
+  return uint32_t(out_.config.ropes.size() - 1);
+}
+
+}  // namespace sluice

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "converter/byte_window.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace sluice {
+
+namespace {
+constexpr uint64_t kPage = 4096;
+}
+
+Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
+  if (offset > file_->size() || n > file_->size() - offset) {
+    return make_error(Code::kBadModel, file_->path(), offset, "%zu bytes were expected here, the file has %llu left", n,
+                      static_cast<unsigned long long>(file_->size() - std::min(offset, file_->size())));
+  }
+  if (offset < begin_ || offset + n > begin_ + length_) {
+    const uint64_t begin = offset / kPage * kPage;
+    const uint64_t wanted = std::max<uint64_t>(capacity_, round_up(offset - begin + n, kPage));
+    const size_t length = size_t(std::min(wanted, file_->size() - begin));
+    if (buffer_.size() < length) buffer_.resize(length);
+    length_ = 0;
+    SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
+    begin_ = begin, length_ = length;
+  }
+  return reinterpret_cast<const uint8_t*>(buffer_.data()) + (offset - begin_);
+}
+
+}  // namespace sluice

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bounded view of a large file: page-aligned windows are read one after another into one buffer, so that a long pass
+// over the file costs a fixed amount of memory and leaves whole pages for InputFile to drop from the page cache.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace sluice {
+
+class ByteWindow {
+ public:
+  // `file` must outlive the window. `bytes`: what is read at once.
+  ByteWindow(const InputFile& file, size_t bytes) : file_(&file), capacity_(bytes) {}
+
+  // `n` bytes at `offset`, valid until the next call. The caller has compared n with the file's size or a limit.
+  Result<const uint8_t*> view(uint64_t offset, size_t n);
+
+ private:
+  const InputFile* file_;
+  size_t capacity_;
+  uint64_t begin_ = 0;
+  size_t length_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace sluice

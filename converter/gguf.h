@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// A GGUF file (version 2 or 3, little-endian), fully validated before anything is made of it: afterwards every tensor
+// lies inside the file and every array is as long as it says. Arrays and texts stay on disk and are read on demand, so
+// that a vocabulary of 262144 tokens costs no memory here. Knows the container, no architecture and no block format.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "converter/block_formats.h"
+
+namespace sluice {
+
+// Everything a hostile file could exaggerate. Each limit is tested at its edge.
+inline constexpr uint64_t kMaxGgufKeyBytes = 64 << 10;
+inline constexpr uint64_t kMaxGgufTextBytes = 16 << 20;
+inline constexpr uint64_t kMaxGgufEntries = 65536;
+inline constexpr uint64_t kMaxGgufTensors = 65536;
+inline constexpr uint64_t kMaxGgufTensorName = 63;
+inline constexpr uint64_t kMaxGgufAlignment = 1 << 20;
+inline constexpr uint32_t kMaxGgufDims = 4;
+inline constexpr uint64_t kDefaultGgufAlignment = 32;
+
+enum class GgufType : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kText, kArray, kU64, kI64, kF64, kCount };
+const char* gguf_type_name(GgufType type);
+
+struct GgufValue {
+  GgufType type = GgufType::kU8;     // of the value, or of the elements
+  bool is_array = false;
+  uint64_t bits = 0;                 // a number's bytes; signed ones extended to 64 bits
+  uint64_t count = 0;                // elements of an array, bytes of a text
+  uint64_t offset = 0;               // of the first element or byte in the file
+};
+
+struct GgufTensor {
+  std::string name;
+  uint32_t n_dims = 0;
+  uint64_t dims[kMaxGgufDims] = {1, 1, 1, 1};  // dims[0] is the contiguous one: inputs of a matrix
+  const BlockFormat* format = nullptr;
+  uint64_t offset = 0;               // from the start of the file
+  uint64_t bytes = 0;
+
+  uint64_t n_rows() const { return dims[1] * dims[2] * dims[3]; }
+  uint64_t row_bytes() const { return dims[0] / format->inputs * format->bytes; }
+  std::string shape() const;  // "[576, 1536]"
+};
+
+class Gguf {
+ public:
+  // kBadModel with the offset and the reason for whatever is wrong with the file.
+  static Result<Gguf> open(const std::string& path);
+
+  const InputFile& file() const { return file_; }
+  uint32_t version() const { return version_; }
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  const GgufTensor* find_tensor(std::string_view name) const;  // null if there is none
+
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  const GgufValue* find(std::string_view key) const;
+  const std::map<std::string, GgufValue, std::less<>>& values() const { return values_; }
+
+  // One number, truth value or text. kBadModel if the key is missing, has another type or a value outside the limits;
+  // the forms with `fallback` accept only the missing key. Any integer type will do for an integer, any number for a
+  // real one.
+  Result<uint32_t> integer(std::string_view key, uint32_t min, uint32_t max) const;
+  Result<uint32_t> integer(std::string_view key, uint32_t min, uint32_t max, uint32_t fallback) const;
+  Result<double> real(std::string_view key) const;  // finite
+  Result<double> real(std::string_view key, double fallback) const;
+  Result<bool> truth(std::string_view key, bool fallback) const;
+  Result<std::string> text(std::string_view key) const;  // valid UTF-8
+  Result<std::string> text(std::string_view key, std::string_view fallback) const;
+
+  // Arrays of numbers, at most `max` elements. Integers in a real array are converted; never the other way round.
+  Result<std::vector<uint32_t>> integers(std::string_view key, uint64_t max) const;
+  Result<std::vector<float>> reals(std::string_view key, uint64_t max) const;
+
+  // Calls fn(index, bytes) for every text of an array; stops at the first error it returns.
+  Status for_each_text(std::string_view key, const std::function<Status(uint64_t, std::string_view)>& fn) const;
+
+  // An error about a key, with its place in the file if it has one.
+  Error key_error(std::string_view key, const std::string& reason) const;
+
+ private:
+  friend class GgufParser;
+  InputFile file_;
+  uint32_t version_ = 0;
+  std::map<std::string, GgufValue, std::less<>> values_;
+  std::vector<GgufTensor> tensors_;
+  std::map<std::string, size_t, std::less<>> tensor_index_;
+};
+
+// True for well-formed UTF-8 without overlong forms and surrogates.
+bool is_utf8(std::string_view text);
+
+}  // namespace sluice

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conventions that GGUF files leave unsaid: default ids, when BOS is added, and which tokens end an answer. The lists
+// follow what llama.cpp recognises, because published files were made to work with it.
+#include <algorithm>
+
+#include "converter/vocabulary.h"
+
+namespace sluice {
+
+using fb::TokenType;
+using fb::VocabKind;
+
+namespace {
+
+constexpr std::string_view kEndOfGeneration[] = {
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
+    "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>",
+    "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>",
+    // markers of a repository's next file: an answer in code ends there
+    "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
+    "<reponame>", "<|file_sep|>"};
+
+// Ordinary text in some vocabularies (HTML), so these count only where the file says control.
+constexpr std::string_view kOrdinaryText[] = {"</s>", "<PAD>", "[PAD]", "<REPO>"};
+
+constexpr std::string_view kIgnoresMerges[] = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral",
+                                               "midm-2.0", "lfm2", "jina-v5-nano", "tekken", "youtu", "glm4", "glm5",
+                                               "minicpm5", "granite-embed-multi-97m"};
+constexpr std::string_view kAddsBos[] = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral",
+                                         "midm-2.0", "lfm2", "jina-v5-nano", "tekken", "chameleon"};
+
+template <class List>
+bool contains(const List& list, std::string_view text) {
+  return std::find(std::begin(list), std::end(list), text) != std::end(list);
+}
+
+// A special token's id, or `fallback` where the key is missing or names no token.
+Result<int32_t> token_id(const Gguf& gguf, const std::string& key, uint32_t n_vocab, int32_t fallback, const Notice& notice) {
+  const GgufValue* value = gguf.find(key);
+  if (!value) return fallback;
+  if (value->is_array || (value->type != GgufType::kU32 && value->type != GgufType::kI32)) {
+    return gguf.key_error(key, "is not a token id");
+  }
+  if (value->bits < n_vocab) return int32_t(value->bits);
+  if (value->bits != UINT64_MAX && value->bits != UINT32_MAX) {  // -1 is written for "none"
+    notice("vocabulary: " + key + " is " + std::to_string(value->bits) + ", which is no token; it is left out");
+  }
+  return -1;
+}
+
+}  // namespace
+
+Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& notice) {
+  const TokenTexts tokens(vocab);
+  const bool byte_level = vocab.kind == VocabKind::ByteBpe;
+  const auto id = [&](const char* name, int32_t fallback) {
+    return token_id(gguf, std::string("tokenizer.ggml.") + name + "_token_id", tokens.size(), fallback, notice);
+  };
+  // Without keys: <s> 1, </s> 2, <unk> 0 for SentencePiece; GPT-2 style files once had their one special token at 11.
+  const auto control_or_none = [&](uint32_t token) -> int32_t {
+    return token < tokens.size() && TokenType(vocab.types[token]) != TokenType::Normal ? int32_t(token) : -1;
+  };
+  SLUICE_TRY(vocab.bos, id("bos", control_or_none(byte_level ? 11 : 1)));
+  SLUICE_TRY(vocab.eos, id("eos", control_or_none(byte_level ? 11 : 2)));
+  SLUICE_TRY(vocab.unk, id("unknown", byte_level ? -1 : control_or_none(0)));
+  SLUICE_TRY(vocab.pad, id("padding", -1));
+  SLUICE_TRY(vocab.add_bos, gguf.truth("tokenizer.ggml.add_bos_token", byte_level ? contains(kAddsBos, vocab.pre) : true));
+  SLUICE_TRY(vocab.add_eos, gguf.truth("tokenizer.ggml.add_eos_token", false));
+  SLUICE_TRY(vocab.add_space_prefix, gguf.truth("tokenizer.ggml.add_space_prefix", !byte_level));
+  vocab.ignore_merges = byte_level && contains(kIgnoresMerges, vocab.pre);
+
+  std::vector<uint32_t>& ends = vocab.end_of_generation;
+  for (const char* name : {"eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"}) {
+    SLUICE_TRY(const int32_t token, name == std::string_view("eos") ? Result<int32_t>(vocab.eos) : id(name, -1));
+    if (token >= 0) ends.push_back(uint32_t(token));
+  }
+  const bool harmony = tokens.find("<|call|>") >= 0 && tokens.find("<|return|>") >= 0;
+  for (std::string_view text : kEndOfGeneration) {
+    const int32_t token = tokens.find(text);
+    if (token < 0) continue;
+    if (harmony && text == "<|end|>") continue;  // ends a message there, not the answer
+    uint8_t& type = vocab.types[size_t(token)];
+    if (TokenType(type) != TokenType::Control) {
+      if (contains(kOrdinaryText, text)) continue;
+      notice("vocabulary: " + std::string(text) + " is taken as a control token");
+      type = uint8_t(TokenType::Control);
+    }
+    ends.push_back(uint32_t(token));
+  }
+  std::sort(ends.begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "converter/vocabulary.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <numeric>
+
+#include "schema/layout.h"
+
+namespace sluice {
+
+using fb::TokenType;
+using fb::VocabKind;
+
+namespace {
+
+// The characters of byte-level BPE: 0x21-0x7E, 0xA1-0xAC, 0xAE-0xFF stand for themselves, the other 68 bytes in
+// increasing order are U+0100, U+0101, …
+struct ByteCharacters {
+  int16_t byte_of[256 + 68];  // -1: not one of them
+  constexpr ByteCharacters() : byte_of() {
+    int next = 256;
+    for (int c = 0; c < 256; ++c) byte_of[c] = -1;
+    for (int b = 0; b < 256; ++b) {
+      const bool itself = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+      byte_of[itself ? b : next++] = int16_t(b);
+    }
+  }
+};
+constexpr ByteCharacters kByteCharacters;
+
+}  // namespace
+
+bool raw_bytes(std::string_view mapped, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < mapped.size(); ++i) {
+    uint32_t c = uint8_t(mapped[i]);
+    if (c >= 0x80) {  // all of them have at most two bytes
+      if (c < 0xc2 || c > 0xdf || i + 1 == mapped.size() || (uint8_t(mapped[i + 1]) & 0xc0) != 0x80) return false;
+      c = (c & 31) << 6 | (uint8_t(mapped[++i]) & 63);
+    }
+    if (c >= std::size(kByteCharacters.byte_of) || kByteCharacters.byte_of[c] < 0) return false;
+    out.push_back(char(kByteCharacters.byte_of[c]));
+  }
+  return true;
+}
+
+namespace {
+
+uint32_t bucket_of(std::string_view text) {
+  const uint32_t first = text.empty() ? 0 : uint8_t(text[0]);
+  const uint32_t second = text.size() < 2 ? 0 : uint8_t(text[1]);
+  return first << 8 | second;
+}
+
+}  // namespace
+
+void sort_texts(fb::VocabT& vocab) {
+  const TokenTexts tokens(vocab);
+  std::vector<uint32_t>& order = vocab.text_order;
+  order.resize(tokens.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const int c = tokens.text(a).compare(tokens.text(b));
+    return c != 0 ? c < 0 : a < b;
+  });
+  vocab.text_buckets.assign(65537, 0);
+  for (uint32_t id : order) ++vocab.text_buckets[bucket_of(tokens.text(id)) + 1];
+  for (size_t b = 1; b < vocab.text_buckets.size(); ++b) vocab.text_buckets[b] += vocab.text_buckets[b - 1];
+}
+
+uint32_t TokenTexts::lower_bound(std::string_view text) const {
+  const uint32_t bucket = bucket_of(text);
+  const auto begin = vocab_.text_order.begin() + vocab_.text_buckets[bucket];
+  const auto end = vocab_.text_order.begin() + vocab_.text_buckets[bucket + 1];
+  const auto at = std::lower_bound(begin, end, text, [&](uint32_t id, std::string_view t) { return this->text(id) < t; });
+  return uint32_t(at - vocab_.text_order.begin());
+}
+
+int32_t TokenTexts::find(std::string_view wanted) const {
+  const uint32_t at = lower_bound(wanted);
+  if (at == vocab_.text_order.size() || text(vocab_.text_order[at]) != wanted) return -1;
+  return int32_t(vocab_.text_order[at]);
+}
+
+namespace {
+
+Status read_types(const Gguf& gguf, uint64_t n, fb::VocabT& vocab) {
+  vocab.types.assign(size_t(n), uint8_t(TokenType::Normal));
+  if (!gguf.has("tokenizer.ggml.token_type")) return {};
+  SLUICE_TRY(const std::vector<uint32_t> types, gguf.integers("tokenizer.ggml.token_type", kMaxVocab));
+  if (types.size() < n) {
+    return gguf.key_error("tokenizer.ggml.token_type", "has " + std::to_string(types.size()) + " elements for " + std::to_string(n) + " tokens");
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (types[i] > uint32_t(TokenType::Byte)) {
+      return gguf.key_error("tokenizer.ggml.token_type", "has the unknown type " + std::to_string(types[i]) + " for token " + std::to_string(i));
+    }
+    if (types[i] != 0) vocab.types[i] = uint8_t(types[i]);  // 0: undefined
+  }
+  return {};
+}
+
+// Normal tokens of byte-level BPE become raw bytes; what is not written in mapped characters stays as it is.
+Status read_texts(const Gguf& gguf, fb::VocabT& vocab, std::vector<bool>& mapped) {
+  const bool byte_level = vocab.kind == VocabKind::ByteBpe;
+  std::string raw;
+  vocab.offsets.push_back(0);
+  return gguf.for_each_text("tokenizer.ggml.tokens", [&](uint64_t id, std::string_view text) -> Status {
+    if (text.size() > kMaxTokenBytes) {
+      return gguf.key_error("tokenizer.ggml.tokens", "has a token of " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kMaxTokenBytes) + " are allowed");
+    }
+    if (vocab.bytes.size() + text.size() > UINT32_MAX) return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");
+    const auto type = TokenType(vocab.types[id]);
+    const bool literal = type == TokenType::Control || type == TokenType::UserDefined || type == TokenType::Unknown;
+    mapped[id] = byte_level && !literal && raw_bytes(text, raw);
+    if (mapped[id]) text = raw;
+    vocab.bytes.insert(vocab.bytes.end(), text.begin(), text.end());
+    vocab.offsets.push_back(uint32_t(vocab.bytes.size()));
+    return {};
+  });
+}
+
+void count_duplicates(const fb::VocabT& vocab, const Notice& notice) {
+  const TokenTexts tokens(vocab);
+  uint64_t n = 0;
+  for (size_t i = 1; i < vocab.text_order.size(); ++i) {
+    n += tokens.text(vocab.text_order[i - 1]) == tokens.text(vocab.text_order[i]);
+  }
+  if (n > 0) notice("vocabulary: " + std::to_string(n) + " tokens have the text of another token");
+}
+
+void find_byte_tokens(const std::vector<bool>& mapped, fb::VocabT& vocab) {
+  const TokenTexts tokens(vocab);
+  vocab.byte_tokens.assign(256, -1);
+  for (int b = 0; b < 256; ++b) {
+    if (vocab.kind == VocabKind::SentencePieceBpe) {
+      char name[8];
+      snprintf(name, sizeof name, "<0x%02X>", b);
+      vocab.byte_tokens[size_t(b)] = tokens.find(name);
+      continue;
+    }
+    const char text = char(b);
+    for (uint32_t i = tokens.lower_bound({&text, 1}); i < tokens.size(); ++i) {
+      const uint32_t id = vocab.text_order[i];
+      if (tokens.text(id) != std::string_view(&text, 1)) break;
+      if (!mapped[id]) continue;
+      vocab.byte_tokens[size_t(b)] = int32_t(id);
+      break;
+    }
+  }
+}
+
+void list_special(fb::VocabT& vocab) {
+  const TokenTexts tokens(vocab);
+  for (uint32_t id = 0; id < tokens.size(); ++id) {
+    const auto type = TokenType(vocab.types[id]);
+    const bool special = type == TokenType::Control || type == TokenType::UserDefined || type == TokenType::Unknown;
+    if (special && !tokens.text(id).empty()) vocab.special.push_back(id);
+  }
+  std::stable_sort(vocab.special.begin(), vocab.special.end(),
+                   [&](uint32_t a, uint32_t b) { return tokens.text(a).size() > tokens.text(b).size(); });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Notice& notice) {
+  auto vocab = std::make_unique<fb::VocabT>();
+  SLUICE_TRY(const std::string model, gguf.text("tokenizer.ggml.model"));
+  if (model == "gpt2") {
+    vocab->kind = VocabKind::ByteBpe;
+  } else if (model == "llama") {
+    vocab->kind = VocabKind::SentencePieceBpe;
+  } else {
+    return gguf.key_error("tokenizer.ggml.model", "is \"" + model + "\"; gpt2 (byte-level BPE) and llama (SentencePiece) are known");
+  }
+  const GgufValue* list = gguf.find("tokenizer.ggml.tokens");
+  if (!list) return gguf.key_error("tokenizer.ggml.tokens", "is missing");
+  if (!list->is_array || list->count == 0 || list->count > kMaxVocab) {
+    return gguf.key_error("tokenizer.ggml.tokens", "is not a list of 1 to " + std::to_string(kMaxVocab) + " tokens");
+  }
+  SLUICE_TRY(vocab->pre, gguf.text("tokenizer.ggml.pre", "default"));
+  if (vocab->pre.size() > kMaxNameBytes) return gguf.key_error("tokenizer.ggml.pre", "is too long");
+  std::vector<bool> mapped(size_t(list->count));
+  SLUICE_DO(read_types(gguf, list->count, *vocab));
+  SLUICE_DO(read_texts(gguf, *vocab, mapped));
+  sort_texts(*vocab);
+  count_duplicates(*vocab, notice);
+  find_byte_tokens(mapped, *vocab);
+  if (vocab->kind == VocabKind::ByteBpe) {
+    SLUICE_DO(read_merges(gguf, mapped, *vocab, notice));
+  } else {
+    SLUICE_TRY(vocab->scores, gguf.reals("tokenizer.ggml.scores", kMaxVocab));
+    if (vocab->scores.size() < list->count) {
+      return gguf.key_error("tokenizer.ggml.scores", "has " + std::to_string(vocab->scores.size()) + " elements for " + std::to_string(list->count) + " tokens");
+    }
+    vocab->scores.resize(size_t(list->count));
+  }
+  SLUICE_DO(read_special_tokens(gguf, *vocab, notice));
+  list_special(*vocab);
+  return vocab;
+}
+
+}  // namespace sluice
