@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Single codes and scales of a block, and whole rows, in the obvious slow way: FORMAT.md's tile as code. The oracle for
+// every faster reader and writer of blocks. `lanes` is 16 in a tiled matrix and 1 in a row-major table; `block` is the
+// first byte of the block; `k` the input inside the block. Formats must have passed check_format().
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "schema/layout.h"
+
+namespace sluice {
+
+// Codes as stored, before zero point and table; 8-bit codes as their two's complement; floats as their bits.
+uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t k);
+void put_code(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t k, uint32_t code);
+
+// f16 bits. `group`: of 32 inputs for kinds F16 and F16Min, 0 for the Super kinds. m: the minimum, or dmin.
+uint16_t get_d(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group);
+void put_d(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t d);
+uint16_t get_m(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group);
+void put_m(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t m);
+
+// Sub-block scales and minima of the Super kinds: 6 bits for Super6Min (sub = 0…7), int8 for Super8 (sub = 0…15).
+int get_sc(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub);
+void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int sc);
+int get_mn(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub);
+void put_mn(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int mn);
+
+// A block of padding: codes = zero point, scales and minima 0.
+void clear_block(const FormatSpec& spec, uint32_t lanes, std::byte* block);
+
+// The first `cols` weights of row `lane` of a strip, in the float32 arithmetic of FORMAT.md.
+void dequantize_row(const FormatSpec& spec, uint32_t cols, uint32_t lanes, uint32_t lane, const std::byte* strip,
+                    float* out);
+
+}  // namespace sluice
