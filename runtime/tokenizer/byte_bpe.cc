@@ -24,7 +24,7 @@ void ByteBpe::consider(uint32_t left) {
   uint32_t right = symbols_[left].next;
   if (right == kNoSymbol || symbols_[left].token == kNoToken || symbols_[right].token == kNoToken) return;
   uint32_t k = find_merge(vocab_, symbols_[left].token, symbols_[right].token);
-  if (k < vocab_.merge_left()->size()) pairs_.push({vocab_.merge_rank()->Get(k), left, k});
+  if (k < merge_count(vocab_)) pairs_.push({vocab_.merge_rank()->Get(k), left, k});
 }
 
 void ByteBpe::merge(std::string_view word, std::vector<int32_t>& out) {

@@ -38,9 +38,6 @@ Result<Tokenizer> Tokenizer::open(const fb::Vocab* vocab) {
   t.vocab_ = vocab;
   switch (vocab->kind()) {
     case fb::VocabKind::ByteBpe: {
-      if (!vocab->merge_left() || !vocab->merge_right() || !vocab->merge_rank() || !vocab->merge_result()) {
-        return refuse("the merge tables are missing");
-      }
       std::string name = vocab->pre() && vocab->pre()->size() ? vocab->pre()->str() : "default";
       t.pre_ = find_pretokenizer(name);
       if (t.pre_ < 0) return refuse("unknown pre-tokenizer \"" + name + "\"");

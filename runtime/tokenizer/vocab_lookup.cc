@@ -17,10 +17,13 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text) {
   return at != end && token_text(vocab, *at) == text ? uint32_t(at - order) : none;
 }
 
+uint32_t merge_count(const fb::Vocab& vocab) { return vocab.merge_left() ? vocab.merge_left()->size() : 0; }
+
 uint32_t find_merge(const fb::Vocab& vocab, uint32_t left, uint32_t right) {
+  uint32_t n = merge_count(vocab), low = 0, high = n;
+  if (n == 0) return n;
   const uint32_t* lefts = vocab.merge_left()->data();
   const uint32_t* rights = vocab.merge_right()->data();
-  uint32_t n = vocab.merge_left()->size(), low = 0, high = n;
   uint64_t key = uint64_t(left) << 32 | right;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;

@@ -24,7 +24,9 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text);
 // The token of that place.
 inline uint32_t token_at(const fb::Vocab& vocab, uint32_t place) { return vocab.text_order()->Get(place); }
 
-// The merge that joins two tokens, or the number of merges if there is none.
+uint32_t merge_count(const fb::Vocab& vocab);
+
+// The merge that joins two tokens, or merge_count() if there is none.
 uint32_t find_merge(const fb::Vocab& vocab, uint32_t left, uint32_t right);
 
 }  // namespace sluice
