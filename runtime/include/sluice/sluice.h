@@ -159,6 +159,7 @@ typedef struct sluice_memory {
   uint64_t used_bytes, peak_bytes;      /* the accountant: what this engine holds, has held at most */
   uint64_t process_peak_bytes;          /* resident peak of the process as the kernel counts it */
 } sluice_memory;
+#define SLUICE_MEMORY_INIT {sizeof(sluice_memory)}
 SLUICE_API void sluice_engine_memory(const sluice_engine* engine, sluice_memory* memory);
 
 typedef struct sluice_engine_info {
@@ -168,6 +169,7 @@ typedef struct sluice_engine_info {
   double load_s;
   uint64_t weight_bytes_per_token; /* weights read for one decoded token */
 } sluice_engine_info;
+#define SLUICE_ENGINE_INFO_INIT {sizeof(sluice_engine_info)}
 SLUICE_API void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info);
 
 /* What this machine can do at most with the engine's threads, measured now (about a second). */
@@ -176,6 +178,7 @@ typedef struct sluice_probe {
   double read_GB_s;    /* memory read bandwidth, 1e9 bytes/s */
   double int8_GMAC_s;  /* int8 multiply-accumulates, 1e9/s, with the engine's instruction set */
 } sluice_probe;
+#define SLUICE_PROBE_INIT {sizeof(sluice_probe)}
 SLUICE_API sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error);
 
 SLUICE_API sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error);
@@ -215,7 +218,7 @@ typedef struct sluice_request {
   size_t n_stop;
   bool ignore_end;            /* go on after end tokens */
   bool text_special;          /* control tokens appear in the text */
-  uint32_t n_logprobs;        /* top log-probabilities given to on_token, at most 20 */
+  uint32_t n_logprobs;        /* top log-probabilities given to on_token, at most 20; 0: `logprobs` is NULL */
   /* Called for every token, also the end token; `text` is whole UTF-8 that is now certain (may be empty).
    * false cancels. May be NULL. */
   bool (*on_token)(void* user, int32_t token, const char* text, size_t length, const sluice_logprobs* logprobs);
@@ -231,6 +234,7 @@ typedef struct sluice_result {
   size_t n_prompt, n_reused, n_generated; /* tokens; n_generated includes the end token */
   double prefill_s, decode_s;
 } sluice_result;
+#define SLUICE_RESULT_INIT {sizeof(sluice_result)}
 
 /* Prompt in, tokens out. SLUICE_USAGE for an empty prompt or one that does not fit the context (numbers in the
  * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */
