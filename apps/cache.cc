@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "signals.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr size_t kHeaderBytes = 1 << 20;  // of the source that go into the key
+constexpr size_t kKeyDigits = 12;
+constexpr size_t kMostStem = 60;
+
+void mix(uint64_t& hash, const void* data, size_t n) {  // FNV-1a
+  for (size_t i = 0; i < n; ++i) hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3u;
+}
+
+std::string file_of(const std::string& name, const char* ending) { return cache_folder() + "/" + name + ending; }
+
+// Plain characters only, so that names can be typed and never leave the folder.
+std::string stem_of(const std::string& path) {
+  std::string stem = path.substr(path.rfind('/') + 1);
+  const size_t dot = stem.rfind('.');
+  if (dot != std::string::npos && dot > 0) stem.resize(dot);
+  stem.resize(std::min(stem.size(), kMostStem));
+  for (char& c : stem) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+    if (!plain) c = '-';
+  }
+  stem.erase(0, stem.find_first_not_of(".-"));
+  return stem.empty() ? "model" : stem;
+}
+
+std::vector<std::string> names_in_cache() {
+  std::vector<std::string> names;
+  DIR* folder = opendir(cache_folder().c_str());
+  if (!folder) return names;
+  while (const dirent* entry = readdir(folder)) names.emplace_back(entry->d_name);
+  closedir(folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+std::string cache_folder() {
+  const char* cache = getenv("XDG_CACHE_HOME");
+  if (cache && *cache == '/') return std::string(cache) + "/sluice/models";
+  const char* home = getenv("HOME");
+  if (home && *home == '/') return std::string(home) + "/.cache/sluice/models";
+  return "";
+}
+
+std::optional<CacheEntry> find_cache_entry(const std::string& name) {
+  if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos || cache_folder().empty()) return {};
+  struct stat info;
+  const std::string path = file_of(name, ".slm");
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  return CacheEntry{name, path, uint64_t(info.st_size)};
+}
+
+std::vector<CacheEntry> cache_entries() {
+  std::vector<CacheEntry> entries;
+  for (const std::string& file : names_in_cache()) {
+    if (file.size() <= 4 || file.compare(file.size() - 4, 4, ".slm") != 0) continue;
+    if (auto entry = find_cache_entry(file.substr(0, file.size() - 4))) entries.push_back(*entry);
+  }
+  return entries;
+}
+
+std::optional<std::string> cache_name_for(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  struct stat info {};
+  std::vector<char> header(kHeaderBytes);
+  size_t have = 0;
+  ssize_t n = fstat(fd, &info) == 0 ? 1 : -1;
+  while (n > 0 && have < header.size()) {
+    n = pread(fd, header.data() + have, header.size() - have, off_t(have));
+    if (n > 0) have += size_t(n);
+    if (n < 0 && errno == EINTR && !interrupted()) n = 1;
+  }
+  close(fd);
+  if (n < 0) return {};
+  uint64_t hash = 0xcbf29ce484222325u;
+  const uint64_t facts[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
+  mix(hash, facts, sizeof facts);
+  mix(hash, header.data(), have);
+  char key[24];
+  snprintf(key, sizeof key, "-%016llx", static_cast<unsigned long long>(hash));
+  const std::string suffix(key, 1 + kKeyDigits);
+  for (const CacheEntry& entry : cache_entries()) {
+    if (entry.name.size() > suffix.size() && entry.name.ends_with(suffix)) return entry.name;
+  }
+  return stem_of(path) + suffix;
+}
+
+EntryLock& EntryLock::operator=(EntryLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
+  release();
+  const std::string path = file_of(name, ".lock");
+  const int operation = (kind == LockKind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
+  for (;;) {
+    fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd_ < 0) return false;
+    while (flock(fd_, operation) != 0) {
+      const int reason = errno;
+      if (reason == EINTR && !interrupted()) continue;
+      release();
+      errno = reason;
+      return false;
+    }
+    // `rm` may have unlinked the file while we waited: a lock on a nameless file locks nothing.
+    struct stat held, named;
+    if (fstat(fd_, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+        held.st_dev == named.st_dev) {
+      return true;
+    }
+    release();
+  }
+}
+
+void EntryLock::share() {
+  if (fd_ >= 0) flock(fd_, LOCK_SH | LOCK_NB);
+}
+
+void EntryLock::release() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+void remove_leftovers(const std::string& name) {
+  const std::string prefix = name + ".slm.";
+  for (const std::string& file : names_in_cache()) {
+    if (file.starts_with(prefix) && file.ends_with(".part")) unlink((cache_folder() + "/" + file).c_str());
+  }
+}
+
+bool remove_cache_entry(const std::string& name) {
+  if (unlink(file_of(name, ".slm").c_str()) != 0) return false;
+  remove_leftovers(name);
+  unlink(file_of(name, ".lock").c_str());
+  return true;
+}
+
+}  // namespace sluice

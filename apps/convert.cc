@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// sluice convert: a .gguf file into a .slm file, whole or not at all.
+#include "sluice/convert.h"
+
+#include <sys/stat.h>
+
+#include "files.h"
+#include "looks.h"
+#include "output.h"
+#include "progress.h"
+#include "signals.h"
+#include "verbs.h"
+
+namespace sluice {
+
+namespace {
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat x, y;
+  return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int run(const Arguments& arguments) {
+  const std::string& input = arguments.positional()[0];
+  const std::string output = arguments.text(Opt::kOutput);
+  if (output.empty()) return complain(kUsage, "convert: -o OUT.slm is missing");
+  if (same_file(input, output)) return complain(kUsage, "convert: " + output + " is the input itself");
+  if (is_folder(output)) return complain(kUsage, "convert: " + output + " is a folder; name the file");
+  Progress progress("Converting", ProgressUnit::kBytes, 0.1);
+  ConvertOptions options;
+  Json notices = Json::array();
+  options.progress = [&](uint64_t done, uint64_t total) { return progress.update(done, total); };
+  options.notice = [&](const std::string& line) {
+    progress.clear();
+    note(line);
+    notices.push_back(line);
+  };
+  const auto result = convert_file(input, output, options);
+  const double seconds = progress.seconds();
+  progress.clear();
+  if (!result.ok()) {
+    const Error& error = result.error();
+    if (error.code == Code::kCancelled) return interrupt_exit_code();
+    return complain(error.code == Code::kNoMemory ? int(kFailed) : int(error.code), error.text());
+  }
+  const ConvertReport& report = *result;
+  const double ratio = report.source_bytes ? double(report.output_bytes) / double(report.source_bytes) : 0;
+  if (arguments.has(Opt::kJson)) {
+    put(json_line({{"input", input},
+                   {"output", output},
+                   {"name", report.name},
+                   {"architecture", report.architecture},
+                   {"source", report.source},
+                   {"n_parameters", report.n_parameters},
+                   {"n_tensors", report.n_tensors},
+                   {"source_bytes", report.source_bytes},
+                   {"output_bytes", report.output_bytes},
+                   {"ratio", ratio},
+                   {"seconds", seconds},
+                   {"notices", notices}}));
+    return kOk;
+  }
+  note(output + ": " + (report.name.empty() ? report.architecture : report.name) + ", " + report.source + ", " +
+       std::to_string(report.n_tensors) + " tensors, " + human_bytes(report.output_bytes) + " (" + human_number(ratio) +
+       " of the input) in " + human_number(seconds) + " s");
+  return kOk;
+}
+
+}  // namespace
+
+const Verb& convert_verb() {
+  static const Verb verb = {
+      "convert",
+      "Models on this machine",
+      "IN.gguf -o OUT.slm",
+      "a .gguf file into a .slm file",
+      "Every weight keeps its exact value. Memory stays small whatever the model; an interrupted conversion leaves "
+      "nothing behind. The other verbs convert .gguf files by themselves, into the cache.",
+      {{"Files", {Opt::kOutput}}, general_options()},
+      1,
+      1,
+      {"sluice convert model.gguf -o model.slm"},
+      run};
+  return verb;
+}
+
+}  // namespace sluice

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// sluice eval: how well a model predicts a text, and how well its predictions agree with others.
+#include <cmath>
+
+#include "agreement.h"
+#include "feeding.h"
+#include "looks.h"
+#include "output.h"
+#include "progress.h"
+#include "verbs.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr size_t kListed = 20;      // tokens of --against that are compared one by one, as in reference files
+constexpr uint32_t kLogitRows = 8;  // rows of logits computed at a time
+
+struct ReferenceCase {
+  std::string id;
+  std::vector<int32_t> tokens;  // prompt and answer without its last token: what is fed
+  size_t n_prompt = 0;
+  std::vector<TopList> top;  // of each position from the prompt's last on
+};
+
+bool read_tokens(const Json& list, uint32_t n_vocab, std::vector<int32_t>& out) {
+  if (!list.is_array()) return false;
+  for (const Json& item : list) {
+    if (!item.is_number_unsigned() || item.get<uint64_t>() >= n_vocab) return false;
+    out.push_back(item.get<int32_t>());
+  }
+  return true;
+}
+
+bool read_top(const Json& list, uint32_t n_vocab, TopList& out) {
+  if (!list.is_array() || list.empty()) return false;
+  for (const Json& pair : list) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_unsigned() || pair[0].get<uint64_t>() >= n_vocab ||
+        !pair[1].is_number()) {
+      return false;
+    }
+    out.emplace_back(pair[0].get<int32_t>(), pair[1].get<double>());
+  }
+  return true;
+}
+
+bool read_case(const Json& json, uint32_t n_vocab, ReferenceCase& out) {
+  std::vector<int32_t> answer;
+  if (!json.is_object() || !json.contains("prompt_tokens") || !json.contains("tokens") || !json.contains("top") ||
+      !read_tokens(json["prompt_tokens"], n_vocab, out.tokens) || !read_tokens(json["tokens"], n_vocab, answer) ||
+      !json["top"].is_array() || out.tokens.empty() || answer.empty() || json["top"].size() != answer.size()) {
+    return false;
+  }
+  if (json.contains("id") && json["id"].is_string()) out.id = json["id"].get<std::string>();
+  out.n_prompt = out.tokens.size();
+  out.tokens.insert(out.tokens.end(), answer.begin(), answer.end() - 1);
+  for (const Json& list : json["top"]) {
+    if (!read_top(list, n_vocab, out.top.emplace_back())) return false;
+  }
+  return true;
+}
+
+int read_cases(const std::string& path, const LoadedModel& model, std::vector<ReferenceCase>& cases) {
+  Json json;
+  if (const int code = read_json(path, json)) return code;
+  if (!json.is_object() || !json.contains("cases") || !json["cases"].is_array() || json["cases"].empty()) {
+    return complain(kBadModel, path + ": expected an object with a list \"cases\"");
+  }
+  for (const Json& item : json["cases"]) {
+    ReferenceCase& c = cases.emplace_back();
+    if (!read_case(item, model.info.n_vocab, c)) {
+      return complain(kBadModel, path + ": case " + std::to_string(cases.size() - 1) +
+                                     " needs prompt_tokens, tokens and top of equal length, ids below " +
+                                     std::to_string(model.info.n_vocab));
+    }
+    if (c.tokens.size() > model.info.n_ctx) {
+      return complain(kUsage, "eval: case " + c.id + " needs --context " + std::to_string(c.tokens.size()) +
+                                  ", it is " + std::to_string(model.info.n_ctx));
+    }
+  }
+  return 0;
+}
+
+Json agreement_json(const Agreement& a) {
+  return {{"positions", a.positions}, {"top1_agreement", a.top1()}, {"kl_mean", a.kl_mean()}, {"kl_max", a.kl_max}};
+}
+
+std::vector<std::string> agreement_row(const std::string& name, const Agreement& a) {
+  return {printable(name), std::to_string(a.positions), human_number(a.top1()), human_number(a.kl_mean()),
+          human_number(a.kl_max)};
+}
+
+// One JSON object, or a table with a line per part and one for all.
+void print_agreement(bool as_json, const std::vector<std::pair<std::string, Agreement>>& parts) {
+  Agreement all;
+  Json details = Json::array();
+  std::vector<std::vector<std::string>> rows = {{"", "positions", "top-1", "KL mean", "KL max"}};
+  for (const auto& [name, agreement] : parts) {
+    all.add(agreement);
+    Json item = agreement_json(agreement);
+    item["id"] = name;
+    details.push_back(item);
+    rows.push_back(agreement_row(name, agreement));
+  }
+  rows.push_back(agreement_row("all", all));
+  if (!as_json) {
+    put(table(rows, "lrrrr"));
+    return;
+  }
+  Json json = {{"cases", parts.size()}};
+  json.update(agreement_json(all));
+  json["details"] = details;
+  put(json_line(json));
+}
+
+int eval_reference(const Arguments& arguments, LoadedModel& model) {
+  std::vector<ReferenceCase> cases;
+  if (const int code = read_cases(arguments.text(Opt::kReference), model, cases)) return code;
+  uint64_t total = 0, done = 0;
+  for (const ReferenceCase& c : cases) total += c.tokens.size();
+  Progress progress("Comparing", ProgressUnit::kTokens);
+  std::vector<std::pair<std::string, Agreement>> parts;
+  for (const ReferenceCase& c : cases) {
+    Agreement& agreement = parts.emplace_back(c.id, Agreement{}).second;
+    const size_t first = c.n_prompt - 1;
+    const int code = feed_tokens(model, c.tokens, first, [&](size_t i, const float* logits) {
+      agreement.add(c.top[i - first], logits, model.info.n_vocab);
+      progress.update(done + i, total);
+    });
+    if (code) return code;
+    done += c.tokens.size();
+    progress.update(done, total);
+  }
+  progress.clear();
+  print_agreement(arguments.has(Opt::kJson), parts);
+  return kOk;
+}
+
+// Calls on_logits(window, i, logits) for every scored position of the text.
+int for_each_position(LoadedModel& model, const std::vector<std::vector<int32_t>>& windows, const char* label,
+                      const std::function<void(size_t window, size_t index, const float* logits)>& on_logits) {
+  uint64_t total = 0, done = 0;
+  for (const auto& window : windows) total += window.size() - 1;
+  Progress progress(label, ProgressUnit::kTokens);
+  for (size_t w = 0; w < windows.size(); ++w) {
+    const std::vector<int32_t> fed(windows[w].begin(), windows[w].end() - 1);
+    const int code = feed_tokens(model, fed, 0, [&](size_t i, const float* logits) {
+      on_logits(w, i, logits);
+      progress.update(done + i, total);
+    });
+    if (code) return code;
+    done += fed.size();
+  }
+  return 0;
+}
+
+int eval_text(const Arguments& arguments, LoadedModel& model) {
+  std::vector<std::vector<int32_t>> windows;
+  if (const int code = text_windows(model, arguments.text(Opt::kText), windows)) return code;
+  uint64_t scored = 0;
+  double nll = 0;
+  const uint32_t n_vocab = model.info.n_vocab;
+  const int code = for_each_position(model, windows, "Scoring", [&](size_t w, size_t i, const float* logits) {
+    nll += log_sum_exp(logits, n_vocab) - double(logits[windows[w][i + 1]]);
+    ++scored;
+  });
+  if (code) return code;
+  const double mean = nll / double(scored);
+  if (arguments.has(Opt::kJson)) {
+    put(json_line(
+        {{"tokens", scored}, {"perplexity", std::exp(mean)}, {"nll_mean", mean}, {"windows", windows.size()}}));
+    return kOk;
+  }
+  put(table({{"tokens scored", grouped(scored)},
+             {"windows", std::to_string(windows.size())},
+             {"perplexity", human_number(std::exp(mean))},
+             {"nats a token", human_number(mean)}},
+            "lr"));
+  return kOk;
+}
+
+// The other model runs first and alone, so that each fits the budget by itself; only its top lists are kept.
+int eval_against(const Arguments& arguments) {
+  sluice_options options = engine_settings(arguments);
+  options.max_logit_rows = kLogitRows;
+  std::vector<std::vector<int32_t>> windows, own_windows;
+  std::vector<std::vector<TopList>> lists;
+  uint32_t n_vocab = 0;
+  {
+    LoadedModel other;
+    if (const int code = load_model(arguments.text(Opt::kAgainst), options, other)) return code;
+    if (const int code = text_windows(other, arguments.text(Opt::kText), windows)) return code;
+    n_vocab = other.info.n_vocab;
+    lists.resize(windows.size());
+    const int code = for_each_position(other, windows, "Other model", [&](size_t w, size_t, const float* logits) {
+      lists[w].push_back(top_list(logits, n_vocab, kListed));
+    });
+    if (code) return code;
+  }
+  LoadedModel model;
+  if (const int code = load_model(arguments.positional()[0], options, model)) return code;
+  if (const int code = text_windows(model, arguments.text(Opt::kText), own_windows)) return code;
+  if (model.info.n_vocab != n_vocab || own_windows != windows) {
+    return complain(kUsage,
+                    "eval: the two models read the text as different tokens; only models of one vocabulary compare");
+  }
+  std::vector<std::pair<std::string, Agreement>> parts;
+  for (size_t w = 0; w < windows.size(); ++w) parts.emplace_back("window " + std::to_string(w + 1), Agreement{});
+  const int code = for_each_position(model, windows, "Comparing", [&](size_t w, size_t i, const float* logits) {
+    parts[w].second.add(lists[w][i], logits, n_vocab);
+  });
+  if (code) return code;
+  print_agreement(arguments.has(Opt::kJson), parts);
+  return kOk;
+}
+
+int run(const Arguments& arguments) {
+  const bool text = arguments.has(Opt::kText), reference = arguments.has(Opt::kReference);
+  const bool against = arguments.has(Opt::kAgainst);
+  if (text == reference) return complain(kUsage, "eval: give --text FILE or --reference FILE.json");
+  if (against && !text) return complain(kUsage, "eval: --against needs --text FILE");
+  if (against) return eval_against(arguments);
+  sluice_options options = engine_settings(arguments);
+  options.max_logit_rows = kLogitRows;
+  LoadedModel model;
+  if (const int code = load_model(arguments.positional()[0], options, model)) return code;
+  return text ? eval_text(arguments, model) : eval_reference(arguments, model);
+}
+
+}  // namespace
+
+const Verb& eval_verb() {
+  static const Verb verb = {
+      "eval",
+      "Measure",
+      "MODEL --text FILE | --reference FILE.json",
+      "how well a model predicts",
+      "With --text: perplexity, in windows of --context. With --reference: agreement with the outputs of an exact "
+      "implementation, token by token. With --against and --text: the same figures between two models.",
+      {{"What is compared", {Opt::kText, Opt::kReference, Opt::kAgainst}}, engine_options(), general_options()},
+      1,
+      1,
+      {"sluice eval model.gguf --text book.txt --context 1024", "sluice eval model.gguf --reference model.json --json",
+       "sluice eval small.slm --against large.slm --text book.txt"},
+      run};
+  return verb;
+}
+
+}  // namespace sluice

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "output.h"
+#include "signals.h"
+
+namespace sluice {
+
+namespace {
+
+// Reads to the end of `fd`; 0 or the errno.
+int read_all(int fd, uint64_t limit, std::string& out, bool& too_large) {
+  char buffer[65536];
+  for (;;) {
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR && !interrupted()) continue;
+    if (n < 0) return errno;
+    if (n == 0) return 0;
+    if (out.size() + size_t(n) > limit) {
+      too_large = true;
+      return 0;
+    }
+    out.append(buffer, size_t(n));
+  }
+}
+
+}  // namespace
+
+int read_text(const std::string& path, uint64_t limit, std::string& out) {
+  const bool standard_input = path == "-";
+  const std::string shown = standard_input ? "standard input" : path;
+  const int fd = standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return complain(kBadModel, shown + ": cannot open: " + strerror(errno));
+  bool too_large = false;
+  out.clear();
+  const int reason = read_all(fd, limit, out, too_large);
+  if (!standard_input) close(fd);
+  if (reason && interrupted()) return interrupt_exit_code();
+  if (reason) return complain(reason == EISDIR ? kBadModel : kFailed, shown + ": cannot read: " + strerror(reason));
+  if (too_large) return complain(kBadModel, shown + ": larger than " + std::to_string(limit) + " bytes");
+  return 0;
+}
+
+int read_json(const std::string& path, Json& out) {
+  std::string text;
+  if (const int code = read_text(path, kMostJsonBytes, text)) return code;
+  out = Json::parse(text, nullptr, false);
+  if (out.is_discarded()) return complain(kBadModel, path + ": not valid JSON");
+  return 0;
+}
+
+int read_messages(const std::string& path, Json& messages, Json& whole) {
+  if (const int code = read_json(path, whole)) return code;
+  if (whole.is_object() && whole.contains("messages")) {
+    messages = whole["messages"];
+  } else {
+    messages = whole;
+    whole = Json::object();
+  }
+  if (!messages.is_array())
+    return complain(kBadModel, path + ": expected a list of messages, or an object with \"messages\"");
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Json& message = messages[i];
+    if (!message.is_object() || !message.contains("role") || !message["role"].is_string()) {
+      return complain(kBadModel, path + ": message " + std::to_string(i) + " has no text \"role\"");
+    }
+  }
+  return 0;
+}
+
+int write_text(const std::string& path, const std::string& text) {
+  const std::string temporary = path + "." + std::to_string(getpid()) + ".part";
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return complain(kFailed, path + ": cannot write: " + strerror(errno));
+  int reason = 0;
+  for (size_t done = 0; done < text.size() && !reason;) {
+    const ssize_t n = write(fd, text.data() + done, text.size() - done);
+    if (n >= 0) {
+      done += size_t(n);
+    } else if (errno != EINTR) {
+      reason = errno;
+    }
+  }
+  if (!reason && fsync(fd) != 0) reason = errno;
+  if (close(fd) != 0 && !reason) reason = errno;
+  if (!reason && rename(temporary.c_str(), path.c_str()) != 0) reason = errno;
+  if (!reason) return 0;
+  unlink(temporary.c_str());
+  return complain(kFailed, path + ": cannot write: " + strerror(reason));
+}
+
+std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+bool is_folder(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool make_folders(const std::string& path) {
+  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+    const std::string folder = path.substr(0, slash);
+    if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return false;
+    if (slash == std::string::npos) return is_folder(path);
+  }
+}
+
+}  // namespace sluice

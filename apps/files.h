@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small files of the user: prompts, texts, JSON, transcripts. Functions return 0 or an exit code after a complaint.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace sluice {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr uint64_t kMostTextBytes = uint64_t{1} << 30;
+inline constexpr uint64_t kMostJsonBytes = uint64_t{256} << 20;
+
+// A whole file; "-" is standard input. `what` names it in complaints ("prompt").
+int read_text(const std::string& path, uint64_t limit, std::string& out);
+int read_json(const std::string& path, Json& out);
+
+// A list of messages, or an object with a member "messages"; each message is an object with a text "role".
+int read_messages(const std::string& path, Json& messages, Json& whole);
+
+// Appears whole or not at all.
+int write_text(const std::string& path, const std::string& text);
+
+// One line; bytes that are not UTF-8 become U+FFFD.
+std::string json_line(const Json& json);
+
+bool is_folder(const std::string& path);
+bool make_folders(const std::string& path);  // like mkdir -p, mode 0700
+
+}  // namespace sluice
