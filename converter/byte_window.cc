@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "converter/byte_window.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/checked.h"
@@ -23,6 +25,9 @@ Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
     if (buffer_.size() < length) buffer_.resize(length);
     length_ = 0;
     SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
+    // Read-ahead makes folios of megabytes that lie across the ends of windows, and the kernel drops only whole ones:
+    // so everything up to here is dropped again.
+    posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
     begin_ = begin, length_ = length;
   }
   return reinterpret_cast<const uint8_t*>(buffer_.data()) + (offset - begin_);
