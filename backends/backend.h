@@ -42,11 +42,11 @@ inline constexpr uint32_t kStripRows = 16;
 // whole blocks; padding has code = zero point and scale 0.
 struct Matrix {
   const WeightFormat* format = nullptr;
-  uint32_t rows = 0, cols = 0;                // outputs, inputs (without padding)
-  const std::byte* const* chunks = nullptr;   // chunk c begins with strip c * strips_per_chunk
+  uint32_t rows = 0, cols = 0;               // outputs, inputs (without padding)
+  const std::byte* const* chunks = nullptr;  // chunk c begins with strip c * strips_per_chunk
   uint32_t strips_per_chunk = 1;
-  uint32_t strip_stride = 0;                  // bytes from one strip of this matrix to its next in a chunk
-  uint32_t strip_offset = 0;                  // of this matrix's first strip in each chunk (gate/up alternate)
+  uint32_t strip_stride = 0;  // bytes from one strip of this matrix to its next in a chunk
+  uint32_t strip_offset = 0;  // of this matrix's first strip in each chunk (gate/up alternate)
 
   uint32_t n_strips() const { return (rows + kStripRows - 1) / kStripRows; }
   uint32_t n_blocks() const { return (cols + format->block_inputs - 1) / format->block_inputs; }
@@ -221,8 +221,8 @@ using Ticket = uint64_t;
 
 // The largest step a backend must be ready for.
 struct StepLimits {
-  uint32_t max_rows = 1;      // rows of one step
-  uint32_t max_out_rows = 1;  // rows with logits
+  uint32_t max_rows = 1;                                  // rows of one step
+  uint32_t max_out_rows = 1;                              // rows with logits
   uint32_t d_model = 0, max_cols = 0, max_heads_dim = 0;  // max_cols: longest input of any matrix; n_heads * head_dim
   uint32_t max_kv_heads_dim = 0, max_heads = 0, max_head_dim = 0;
   uint32_t n_ctx = 0, n_vocab = 0;

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ISA paths built into this program that this CPU can run, best last. One isa_<architecture>.cc defines it.
+#pragma once
+#include <vector>
+
+#include "backends/cpu/kernels.h"
+
+namespace sluice::cpu {
+std::vector<const Kernels*> usable_isas();
+}
