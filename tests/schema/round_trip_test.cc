@@ -27,8 +27,9 @@ SlmFile open_or_fail(const std::string& path, Accountant& accountant) {
 TEST_CASE("every kind of tiny model opens and all its chunks have the right hash") {
   TemporaryFolder folder;
   const bool tied = GENERATE(false, true), experts = GENERATE(false, true), head_order = GENERATE(false, true);
+  const bool planes = GENERATE(false, true);
   const char* matrix = GENERATE("q4_k", "q5_0", "q8_0", "bf16", "iq4_nl");
-  Status written = write_tiny_model(folder / "m.slm", {tied, experts, head_order, matrix});
+  Status written = write_tiny_model(folder / "m.slm", {tied, experts, head_order, planes, matrix});
   REQUIRE(written.ok());
   Accountant accountant(0);
   SlmFile file = open_or_fail(folder / "m.slm", accountant);

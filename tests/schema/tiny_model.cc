@@ -76,7 +76,7 @@ void add_feed_forward(TinyParts& parts, const TinyModel& model, int l) {
   }
   add(parts, fb::Access::Stream, l, -1, false, {{fb::Role::Router, "f32", kExperts, kModel}});
   add(parts, fb::Access::Stream, l, -1, true,
-      {{fb::Role::SharedGate, f, kFfExpert, kModel}, {fb::Role::SharedUp, "q8_0", kFfExpert, kModel}});
+      {{fb::Role::SharedGate, f, kFfExpert, kModel}, {fb::Role::SharedUp, "q5_0", kFfExpert, kModel}});
   add(parts, fb::Access::Stream, l, -1, false, {{fb::Role::SharedDown, f, kModel, kFfExpert}});
   for (int x = 0; x < int(kExperts); ++x) {
     add(parts, fb::Access::GatherExpert, l, x, false,
@@ -202,8 +202,53 @@ TinyParts tiny_parts(const TinyModel& model) {
   return parts;
 }
 
+void split_into_planes(TinyParts& parts) {
+  parts.header.layout = "planes";
+  for (auto& format : parts.header.formats) {
+    const uint32_t bit_bytes = format->block_inputs * kTileRows / 8;  // of one bit of every code of a block
+    const uint32_t side_bytes = format->block_bytes - format->code_bits * bit_bytes;
+    std::vector<uint8_t> split{format->code_bits};
+    if (format->code == fb::CodeKind::Unsigned) split = {2, 1, uint8_t(format->code_bits - 3)};
+    format->planes.clear();
+    uint8_t shift = format->code_bits;
+    for (size_t p = 0; p < split.size(); ++p) {
+      shift = uint8_t(shift - split[p]);
+      format->planes.emplace_back(split[p], shift, p == 0, 0, (p == 0 ? side_bytes : 0) + split[p] * bit_bytes);
+    }
+  }
+  const size_t n_base = parts.extents.size();
+  for (uint8_t plane = 0; plane < 3; ++plane) {
+    for (size_t e = 0; e < n_base; ++e) {
+      const ExtentSpec& base = parts.extents[e];
+      ExtentSpec extent = base;
+      extent.plane = plane;
+      extent.members.clear();
+      extent.strip_bytes.clear();
+      extent.n_strips.clear();
+      for (size_t m = 0; m < base.members.size(); ++m) {
+        const fb::TensorT& tensor = *parts.header.tensors[base.members[m]];
+        const fb::FormatT& format = *parts.header.formats[tensor.format];
+        if (plane >= format.planes.size()) continue;
+        const uint32_t lanes = base.access == fb::Access::GatherRows ? 1 : kTileRows;
+        const uint32_t blocks = (tensor.cols + format.block_inputs - 1) / format.block_inputs;
+        extent.members.push_back(base.members[m]);
+        extent.strip_bytes.push_back(blocks * (format.planes[plane].bytes() / kTileRows) * lanes);
+        extent.n_strips.push_back(base.n_strips[m]);
+      }
+      if (extent.members.empty()) continue;
+      extent.interleaved = base.interleaved && extent.members.size() > 1;
+      if (plane == 0) {
+        parts.extents[e] = extent;
+      } else {
+        parts.extents.push_back(extent);
+      }
+    }
+  }
+}
+
 Status write_tiny_model(const std::string& path, const TinyModel& model) {
   TinyParts parts = tiny_parts(model);
+  if (model.planes) split_into_planes(parts);
   SlmWriter writer;
   for (const ExtentSpec& extent : parts.extents) writer.add_extent(extent);
   SLUICE_DO(writer.start(path, 1 << 20));

@@ -12,6 +12,7 @@ struct TinyModel {
   bool tied = true;
   bool experts = false;  // layer 1 routes over 2 experts, with one shared
   bool head_order = false;
+  bool planes = false;          // layout "planes": 2 high bits, the third bit, the rest
   const char* matrix = "q4_k";  // format of the matrices
 };
 
@@ -21,6 +22,9 @@ struct TinyParts {
   std::vector<ExtentSpec> extents;
 };
 TinyParts tiny_parts(const TinyModel& model);
+
+// Splits the formats and extents of a packed model into planes.
+void split_into_planes(TinyParts& parts);
 
 // Writes it to `path`.
 Status write_tiny_model(const std::string& path, const TinyModel& model = {});
