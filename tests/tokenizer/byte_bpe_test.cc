@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/tokenizer/byte_bpe.h"
+
+#include <random>
+
+#include "small_vocab.h"
+#include "support/catch.h"
+
+namespace sluice {
+namespace {
+
+// The rule itself, in quadratic time: join the pair of lowest rank, leftmost on ties, until none is left.
+std::vector<int32_t> naive(const SmallVocab& v, const std::string& word) {
+  std::vector<int32_t> s;
+  for (char c : word) s.push_back(v.t.byte_tokens[uint8_t(c)]);
+  for (;;) {
+    size_t best = 0, at = 0;
+    uint32_t rank = ~0u;
+    for (size_t i = 0; i + 1 < s.size(); ++i) {
+      for (size_t k = 0; k < v.t.merge_left.size(); ++k) {
+        bool fits = int32_t(v.t.merge_left[k]) == s[i] && int32_t(v.t.merge_right[k]) == s[i + 1];
+        if (fits && v.t.merge_rank[k] < rank) rank = v.t.merge_rank[k], best = k, at = i;
+      }
+    }
+    if (rank == ~0u) break;
+    s[at] = int32_t(v.t.merge_result[best]);
+    s.erase(s.begin() + ptrdiff_t(at) + 1);
+  }
+  s.erase(std::remove(s.begin(), s.end(), -1), s.end());
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("the merge of lowest rank wins over an earlier one in the text", "[tokenizer]") {
+  SmallVocab v = letters_vocab("abc", {{"b", "c"}, {"a", "b"}});
+  CHECK(encode(v.open(), "abc") == std::vector<int32_t>{v.id("a"), v.id("bc")});
+}
+
+TEST_CASE("of equal merges the leftmost one goes first", "[tokenizer]") {
+  SmallVocab v = letters_vocab("a", {{"a", "a"}});
+  CHECK(encode(v.open(), "aaa") == std::vector<int32_t>{v.id("aa"), v.id("a")});
+}
+
+TEST_CASE("merges build on merges", "[tokenizer]") {
+  SmallVocab v = letters_vocab("lower", {{"l", "o"}, {"e", "r"}, {"lo", "w"}, {"low", "er"}});
+  CHECK(encode(v.open(), "lower") == std::vector<int32_t>{v.id("lower")});
+}
+
+TEST_CASE("bytes that the vocabulary lacks are left out and nothing merges across them", "[tokenizer]") {
+  SmallVocab v = letters_vocab("ab", {{"a", "b"}});
+  CHECK(encode(v.open(), "axb") == std::vector<int32_t>{v.id("a"), v.id("b")});
+  CHECK(encode(v.open(), "x").empty());
+  CHECK(encode(v.open(), "").empty());
+}
+
+TEST_CASE("ignore_merges takes a word that is a token whole, other words merge", "[tokenizer]") {
+  SmallVocab v(fb::VocabKind::ByteBpe, {{"a"}, {"b"}, {"aba"}, {"ab"}, {" "}}, {{"a", "b"}});
+  CHECK(encode(v.open(), "aba") == std::vector<int32_t>{v.id("ab"), v.id("a")});
+  v.t.ignore_merges = true;
+  CHECK(encode(v.open(), "aba") == std::vector<int32_t>{v.id("aba")});
+  CHECK(encode(v.open(), "abab") == std::vector<int32_t>{v.id("ab"), v.id("ab")});
+}
+
+TEST_CASE("merging gives what the rule gives on random words", "[tokenizer]") {
+  std::mt19937 random(7);
+  for (int vocab = 0; vocab < 60; ++vocab) {
+    std::vector<std::pair<std::string, std::string>> merges;
+    std::vector<std::string> known = {"a", "b", "c"};
+    while (merges.size() < 12) {
+      std::string a = known[random() % known.size()], b = known[random() % known.size()];
+      if (std::find(known.begin(), known.end(), a + b) != known.end()) continue;
+      known.push_back(a + b);
+      merges.push_back({a, b});
+    }
+    SmallVocab v = letters_vocab("abc", merges);
+    Tokenizer tokenizer = v.open();
+    for (int k = 0; k < 40; ++k) {
+      std::string word;
+      for (size_t n = 1 + random() % 30; n > 0; --n) word += char('a' + random() % (k % 4 == 0 ? 4 : 3));
+      INFO(word);
+      REQUIRE(encode(tokenizer, word) == naive(v, word));
+    }
+  }
+}
+
+TEST_CASE("a word of a million letters is merged", "[tokenizer]") {
+  SmallVocab v = letters_vocab("a", {{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}});
+  std::vector<int32_t> tokens = encode(v.open(), std::string(1 << 20, 'a'));
+  CHECK(tokens == std::vector<int32_t>((1 << 20) / 8, v.id("aaaaaaaa")));
+}
+
+TEST_CASE("bad bytes are encoded as the replacement character", "[tokenizer]") {
+  SmallVocab v(fb::VocabKind::ByteBpe, {{"\xEF"}, {"\xBF"}, {"\xBD"}, {"\xFF"}});
+  CHECK(encode(v.open(), "\xFF") == std::vector<int32_t>{0, 1, 2});
+}
+
+TEST_CASE("an unknown pre-tokenizer is refused by its name", "[tokenizer]") {
+  SmallVocab v = letters_vocab("a", {});
+  v.t.pre = "martian";
+  Result<Tokenizer> opened = Tokenizer::open(v.build());
+  REQUIRE(!opened.ok());
+  CHECK(opened.error().code == Code::kBadModel);
+  CHECK(opened.error().message.find("martian") != std::string::npos);
+}
+
+TEST_CASE("an unknown kind of vocabulary is refused", "[tokenizer]") {
+  SmallVocab v = letters_vocab("a", {});
+  v.t.kind = fb::VocabKind::Unigram;
+  CHECK(!Tokenizer::open(v.build()).ok());
+}
+
+TEST_CASE("a vocabulary without tables is refused", "[tokenizer]") {
+  SmallVocab v = letters_vocab("a", {});
+  v.t.types.push_back(1);
+  CHECK(!Tokenizer::open(v.build()).ok());
+  CHECK(!Tokenizer::open(nullptr).ok());
+}
+
+}  // namespace sluice
