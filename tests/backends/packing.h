@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrices in the tile for tests: numbers chosen per weight, written byte by byte as schema/FORMAT.md words it, with the
-// float value each weight must have kept beside. Independent of every backend.
+// Matrices in the tile for tests: numbers chosen per weight, written byte by byte as schema/FORMAT.md words it, with
+// the float value each weight must have kept beside. Independent of every backend.
 #pragma once
 #include <cmath>
 #include <cstring>
@@ -171,10 +171,8 @@ class TestMatrix {
         float& w = values_[size_t(row) * cols_ + col];
         if (f.scale == ScaleKind::kF16) w = half_value(d[g]) * q;
         if (f.scale == ScaleKind::kF16Min) w = half_value(d[g]) * q + half_value(m[g]);
-        if (f.scale == ScaleKind::kSuper8)
-          w = half_value(d[0]) * float(int8_t(uint8_t(sc[2 * g + in / 16]))) * q;
-        if (f.scale == ScaleKind::kSuper6Min)
-          w = half_value(d[0]) * float(sc[g]) * q - half_value(m[0]) * float(mn[g]);
+        if (f.scale == ScaleKind::kSuper8) w = half_value(d[0]) * float(int8_t(uint8_t(sc[2 * g + in / 16]))) * q;
+        if (f.scale == ScaleKind::kSuper6Min) w = half_value(d[0]) * float(sc[g]) * q - half_value(m[0]) * float(mn[g]);
       }
     }
   }
@@ -188,8 +186,7 @@ class TestMatrix {
     or_bits(at(block, head, (4 * g + i % 4) * line + byte), (code & 15) << (in < 16 ? 0 : 4));
     const uint32_t high = head + groups * 256;
     if (format_.code_bits == 5) or_bits(at(block, high, g * line + byte), (code >> 4) << i);
-    if (format_.code_bits == 6)
-      or_bits(at(block, high, (2 * g + in / 16) * line + byte), (code >> 4) << (2 * (i % 4)));
+    if (format_.code_bits == 6) or_bits(at(block, high, (2 * g + in / 16) * line + byte), (code >> 4) << (2 * (i % 4)));
   }
 
   void put_float(std::byte* block, uint32_t row, uint32_t k, uint32_t lane) {
@@ -200,7 +197,7 @@ class TestMatrix {
       w = half_value(h);
       return;
     }
-    w = (float(draw(20001)) - 10000.0f) / 1.0e6f;
+    w = (float(draw(20001)) - 10000.0f) / 1.0e5f;
     uint32_t bits;
     std::memcpy(&bits, &w, 4);
     if (format_.code == CodeKind::kBF16) {

@@ -60,8 +60,8 @@ TEST_CASE("a projection equals the product of the weights with the rounded activ
         for (uint32_t o = 0; o < out; ++o) {
           double sum = 0;
           for (uint32_t k = 0; k < cols; ++k)
-            sum += double(w.value(o, k)) *
-                   double(device.f32() || floats ? in.f32[size_t(r) * cols + k] : in.value(r, k));
+            sum +=
+                double(w.value(o, k)) * double(device.f32() || floats ? in.f32[size_t(r) * cols + k] : in.value(r, k));
           wanted.push_back(sum);
         }
       INFO(f.name << ", " << name);
@@ -85,15 +85,16 @@ TEST_CASE("every ISA, thread count and number of rows gives the scalar path's bi
         for (uint32_t r = 0; r < 33; ++r) {
           OwnedActivations one(1, cols);
           one.set({in.f32.begin() + r * cols, in.f32.begin() + (r + 1) * cols}, 1);
-          for (float v : project(scalar, w, one, 1, {}, std::vector<float>(out, 0.25f), bias.data())) wanted.push_back(v);
+          for (float v : project(scalar, w, one, 1, {}, std::vector<float>(out, 0.25f), bias.data()))
+            wanted.push_back(v);
         }
         for (const std::string& isa : cpu_isas())
           for (int threads : {1, 2, 3}) {
             Device device(isa, threads);
             for (uint32_t n : kRowCounts) {
-              INFO(f.name << ", " << cols << " -> " << out << ", " << isa << ", " << threads << " threads, " << n << " rows");
-              const auto got =
-                  project(device, w, in, n, {}, std::vector<float>(size_t(n) * out, 0.25f), bias.data());
+              INFO(f.name << ", " << cols << " -> " << out << ", " << isa << ", " << threads << " threads, " << n
+                          << " rows");
+              const auto got = project(device, w, in, n, {}, std::vector<float>(size_t(n) * out, 0.25f), bias.data());
               CHECK(same_bits(got, {wanted.begin(), wanted.begin() + n * out}));
             }
           }

@@ -140,6 +140,18 @@ double relative_error(const A& a, const B& b) {
   return worst / size;
 }
 
+// Root mean square of a - b over that of b.
+template <class A, class B>
+double rms_error(const A& a, const B& b) {
+  double difference = 0, size = 1e-30;
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
+    size += double(b[i]) * double(b[i]);
+  }
+  return std::sqrt(difference / size);
+}
+
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
