@@ -81,6 +81,11 @@ int converse(Conversation& chat) {
 int run(const Arguments& arguments) {
   Conversation chat;
   if (const int code = load_model(arguments.positional()[0], engine_settings(arguments), chat.model)) return code;
+  bool has_template = false;
+  if (const int code = has_chat_template(chat.model, has_template)) return code;
+  if (!has_template) {
+    return complain(kUsage, "chat: this model has no chat template; `sluice run --raw` lets it continue a text");
+  }
   chat.settings = arguments;
   set_system(chat, arguments.text(Opt::kSystem));
   if (is_terminal(stdin)) greet(chat);

@@ -55,6 +55,13 @@ sluice_sampling sampling_settings(const sluice_model* model, const Arguments& ar
   return s;
 }
 
+int has_chat_template(const OpenModel& model, bool& has) {
+  Json facts;
+  if (const int code = describe_model(model, facts)) return code;
+  has = facts.contains("chat_template") && facts["chat_template"] != "";
+  return 0;
+}
+
 int chat_tokens(const sluice_model* model, const Json& messages, std::vector<int32_t>& tokens) {
   Json request = {{"messages", messages}, {"add_generation_prompt", true}};
   const std::string text = json_line(request);
@@ -80,7 +87,10 @@ double Answer::prompt_rate() const {
   return result.prefill_s > 0 ? double(result.n_prompt - result.n_reused) / result.prefill_s : 0;
 }
 
-double Answer::decode_rate() const { return result.decode_s > 0 ? double(result.n_generated) / result.decode_s : 0; }
+// The first token comes out of the prompt's last step.
+double Answer::decode_rate() const {
+  return result.decode_s > 0 && result.n_generated > 1 ? double(result.n_generated - 1) / result.decode_s : 0;
+}
 
 int generate(LoadedModel& model, const std::vector<int32_t>& prompt, const Arguments& arguments,
              const sluice_sampling& sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer) {

@@ -13,6 +13,8 @@ namespace sluice {
 // The model's defaults overridden by the command line. Without --seed a new seed is drawn.
 sluice_sampling sampling_settings(const sluice_model* model, const Arguments& arguments);
 
+int has_chat_template(const OpenModel& model, bool& has);
+
 // The messages in the model's own chat format, as tokens. BOS is added where the model asks for it and its template
 // has not written it.
 int chat_tokens(const sluice_model* model, const Json& messages, std::vector<int32_t>& tokens);

@@ -14,7 +14,7 @@ constexpr double kMaxCount = 2147483647;
 
 const OptionSpec kOptions[] = {
     {Opt::kMemory, "memory", 0, K::kSize, "SIZE", "budget for everything: 512M, 2G (default: what is free here)", 0, 0},
-    {Opt::kThreads, "threads", 't', K::kWhole, "N", "threads that compute (default: the physical cores)", 1, 1024},
+    {Opt::kThreads, "threads", 't', K::kWhole, "N", "threads that compute (default: the physical cores)", 1, 256},
     {Opt::kContext, "context", 'c', K::kWhole, "N", "tokens of context (default: 4096)", 1, kMaxCount},
     {Opt::kKv, "kv", 0, K::kChoice, "full", "KV cache: full keeps every position (default: full)", 0, 0},
     {Opt::kKvType, "kv-type", 0, K::kChoice, "q8", "numbers in the KV cache (default: q8)", 0, 0},
@@ -144,13 +144,6 @@ const OptionSpec* find_in(const std::vector<OptionSection>& sections, std::strin
 
 const OptionSpec& option_spec(Opt id) {
   return *std::find_if(std::begin(kOptions), std::end(kOptions), [&](const OptionSpec& o) { return o.id == id; });
-}
-
-const OptionSpec* find_option(std::string_view name) {
-  for (const OptionSpec& spec : kOptions) {
-    if (*spec.name && name == spec.name) return &spec;
-  }
-  return nullptr;
 }
 
 std::string option_text(const OptionSpec& spec) {

@@ -78,8 +78,6 @@ struct OptionSpec {
 const OptionSpec& option_spec(Opt id);
 // The option written "--name", or "-x" where there is no name.
 std::string option_text(const OptionSpec& spec);
-// By long name without dashes; nullptr if there is none.
-const OptionSpec* find_option(std::string_view name);
 
 // Bytes in "512M", "2G", "1.5G", "1048576": units K, M, G, T are powers of 1024. Nothing for anything else.
 std::optional<uint64_t> parse_size(std::string_view text);

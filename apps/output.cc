@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "output.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -19,11 +21,17 @@ bool quiet_notes = false;
 }  // namespace
 
 bool put(std::string_view text) {
-  if (output_errno) return false;
-  if (fwrite(text.data(), 1, text.size(), stdout) == text.size() && fflush(stdout) == 0) return true;
-  if (errno == EINTR) clearerr(stdout);
-  output_errno = errno ? errno : EIO;
-  return false;
+  while (!output_errno && !text.empty()) {
+    const ssize_t n = write(STDOUT_FILENO, text.data(), text.size());
+    if (n >= 0) {
+      text.remove_prefix(size_t(n));
+    } else if (errno != EINTR) {
+      output_errno = errno;
+    } else if (interrupted()) {
+      return false;  // nobody reads, and the user wants to stop
+    }
+  }
+  return !output_errno;
 }
 
 bool output_broken() { return output_errno != 0; }

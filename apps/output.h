@@ -10,7 +10,7 @@ namespace sluice {
 // The exit codes of the program.
 enum Exit { kOk = 0, kFailed = 1, kUsage = 2, kBadModel = 3, kNoFit = 4, kNoDevice = 5, kInterrupted = 130 };
 
-// Writes and flushes; false once standard output cannot be written any more.
+// Writes at once; false once standard output cannot be written any more, or when a signal came while it was blocked.
 bool put(std::string_view text);
 bool output_broken();
 // Flushes; a failed standard output becomes an exit code, or the quiet death of SIGPIPE. Else returns `code`.

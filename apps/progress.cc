@@ -71,8 +71,7 @@ void Progress::draw(uint64_t done, uint64_t total) {
   if (unit_ == ProgressUnit::kBytes) {
     text = human_bytes(done) + " of " + human_bytes(total) + "  " + human_bytes(uint64_t(rate)) + "/s";
   } else {
-    text = grouped(done) + " of " + grouped(total);
-    if (unit_ == ProgressUnit::kTokens) text += "  " + human_number(rate) + " tok/s";
+    text = grouped(done) + " of " + grouped(total) + "  " + human_number(rate) + " tok/s";
   }
   text += "  " + time_left((double(total) - double(done)) / rate);
   char percent[16];

@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-enum class ProgressUnit { kBytes, kTokens, kSteps };
+enum class ProgressUnit { kBytes, kTokens };
 
 class Progress {
  public:

@@ -27,9 +27,19 @@ int read_prompt(const Arguments& arguments, std::string& prompt) {
   return 0;
 }
 
-int prompt_tokens(const sluice_model* model, const Arguments& arguments, const std::string& prompt,
+int prompt_tokens(const OpenModel& open, const Arguments& arguments, const std::string& prompt,
                   std::vector<int32_t>& tokens) {
+  const sluice_model* model = open.model.get();
   if (arguments.has(Opt::kRaw)) return raw_tokens(model, prompt, tokens);
+  bool has_template = false;
+  if (const int code = has_chat_template(open, has_template)) return code;
+  if (!has_template && arguments.has(Opt::kSystem)) {
+    return complain(kUsage, "run: this model has no chat template, so it knows no --system");
+  }
+  if (!has_template) {
+    note("this model has no chat template: it continues the prompt as plain text");
+    return raw_tokens(model, prompt, tokens);
+  }
   Json messages = Json::array();
   if (arguments.has(Opt::kSystem)) messages.push_back({{"role", "system"}, {"content", arguments.text(Opt::kSystem)}});
   messages.push_back({{"role", "user"}, {"content", prompt}});
@@ -67,7 +77,7 @@ int run(const Arguments& arguments) {
   LoadedModel model;
   if (const int code = load_model(arguments.positional()[0], engine_settings(arguments), model)) return code;
   std::vector<int32_t> tokens;
-  if (const int code = prompt_tokens(model.model.get(), arguments, prompt, tokens)) return code;
+  if (const int code = prompt_tokens(model, arguments, prompt, tokens)) return code;
 
   const bool json = arguments.has(Opt::kJson), terminal = is_terminal(stdout);
   const auto show = [&](std::string_view text) { return json || put(terminal ? printable(text) : text); };

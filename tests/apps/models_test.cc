@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversion, the cache, and looking inside models, through the real program on toy models.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "workshop.h"
+
+namespace sluice {
+
+TEST_CASE("convert writes one file and reports it", "[apps]") {
+  const Workshop shop;
+  const Ran ran = shop.run({"convert", shop.model, "-o", shop / "toy.slm", "--json"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  const Json json = json_of(ran);
+  CHECK(json["architecture"] == "llama");
+  CHECK(json["output_bytes"] == std::filesystem::file_size(shop / "toy.slm"));
+  CHECK(json["n_tensors"] > 10);
+  const Ran plain = shop.run({"convert", shop.model, "-o", shop / "toy2.slm"});
+  CHECK(plain.code == 0);
+  CHECK(plain.out.empty());
+  CHECK(contains(plain.err, "toy2.slm"));
+  CHECK(shop.read("toy.slm") == shop.read("toy2.slm"));
+  CHECK(shop.files_in("") == std::vector<std::string>{"toy.gguf", "toy.slm", "toy2.slm"});
+}
+
+TEST_CASE("a conversion that fails leaves nothing, not even a changed output", "[apps]") {
+  const Workshop shop;
+  const std::string whole = shop.read("toy.gguf");
+  shop.file("cut.gguf", whole.substr(0, whole.size() / 2));
+  shop.file("out.slm", "precious");
+  const Ran ran = shop.run({"convert", shop / "cut.gguf", "-o", shop / "out.slm"});
+  CHECK(ran.code == 3);
+  CHECK(contains(ran.err, "cut.gguf"));
+  CHECK(shop.read("out.slm") == "precious");
+  CHECK(shop.files_in("") == std::vector<std::string>{"cut.gguf", "out.slm", "toy.gguf"});
+  CHECK(shop.run({"convert", shop.model, "-o", shop.model}).code == 2);
+  CHECK(shop.run({"convert", shop.model, "-o", shop / ""}).code == 2);
+  CHECK(shop.run({"convert", shop.model, "-o", shop / "no/folder.slm"}).code == 1);
+  CHECK(shop.read("toy.gguf") == whole);
+}
+
+TEST_CASE("a gguf file is converted once into the cache and used from there by file or name", "[apps]") {
+  const Workshop shop;
+  const Ran first = shop.run({"inspect", shop.model, "--json"});
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  CHECK(contains(first.err, "converting"));
+  CHECK(json_of(first)["name"] == "Toy llama");
+  const Ran second = shop.run({"inspect", shop.model, "--json"});
+  CHECK(second.out == first.out);
+  CHECK(second.err.empty());
+
+  const Json list = json_of(shop.run({"list", "--json"}));
+  REQUIRE(list["models"].size() == 1);
+  const std::string name = list["models"][0]["name"];
+  CHECK(name.rfind("toy-", 0) == 0);
+  CHECK(list["models"][0]["model"] == "Toy llama");
+  CHECK(shop.run({"inspect", name, "--json"}).out == first.out);
+  CHECK(contains(shop.run({"list"}).out, name));
+
+  // The same bytes under another name are the same model; other bytes are not.
+  std::filesystem::rename(shop.model, shop / "renamed.gguf");
+  CHECK(shop.run({"inspect", shop / "renamed.gguf", "--json"}).out == first.out);
+  CHECK(json_of(shop.run({"list", "--json"}))["models"].size() == 1);
+  test::ToyOptions other;
+  other.seed = 2;
+  test::make_toy_gguf(shop / "renamed.gguf", other);
+  CHECK(shop.run({"inspect", shop / "renamed.gguf"}).code == 0);
+  CHECK(json_of(shop.run({"list", "--json"}))["models"].size() == 2);
+}
+
+TEST_CASE("a damaged copy in the cache is made again", "[apps]") {
+  const Workshop shop;
+  const Ran first = shop.run({"inspect", shop.model, "--json"});
+  REQUIRE(first.code == 0);
+  const std::string path = json_of(shop.run({"list", "--json"}))["models"][0]["path"];
+  std::ofstream(path, std::ios::trunc) << "rubbish";
+  const Ran again = shop.run({"inspect", shop.model, "--json"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(again.out == first.out);
+  CHECK(contains(again.err, "converting again"));
+}
+
+TEST_CASE("what an interrupted conversion left is removed by the next one", "[apps]") {
+  const Workshop shop;
+  REQUIRE(shop.run({"inspect", shop.model}).code == 0);
+  const std::string name = json_of(shop.run({"list", "--json"}))["models"][0]["name"];
+  const std::string folder = "cache/sluice/models";
+  std::filesystem::remove(shop / (folder + "/" + name + ".slm"));
+  shop.file(folder + "/" + name + ".slm.12345-0.part", "half");
+  REQUIRE(shop.run({"inspect", shop.model}).code == 0);
+  CHECK(shop.files_in(folder) == std::vector<std::string>{name + ".lock", name + ".slm"});
+}
+
+TEST_CASE("rm removes exactly the named model and refuses one that is in use", "[apps]") {
+  const Workshop shop;
+  REQUIRE(shop.run({"inspect", shop.model}).code == 0);
+  const std::string name = json_of(shop.run({"list", "--json"}))["models"][0]["name"];
+  for (const std::string& wrong : {name.substr(0, name.size() - 1), name + ".slm", std::string("../models/") + name,
+                                   std::string("."), std::string("")}) {
+    INFO(wrong);
+    CHECK(shop.run({"rm", wrong}).code == 3);
+  }
+  const std::string lock = shop / ("cache/sluice/models/" + name + ".lock");
+  const int fd = open(lock.c_str(), O_RDWR);
+  REQUIRE(flock(fd, LOCK_SH) == 0);
+  const Ran refused = shop.run({"rm", name});
+  CHECK(refused.code == 1);
+  CHECK(contains(refused.err, "in use"));
+  CHECK(shop.run({"inspect", name}).code == 0);  // sharing goes on
+  close(fd);
+  CHECK(shop.run({"rm", name}).code == 0);
+  CHECK(shop.files_in("cache/sluice/models").empty());
+  CHECK(shop.run({"rm", name}).code == 3);
+  CHECK(shop.run({"list"}).code == 0);
+}
+
+TEST_CASE("two programs that want the same model at once convert it once", "[apps]") {
+  const Workshop shop;
+  Ran other;
+  std::thread beside([&] { other = shop.run({"inspect", shop.model, "--json"}); });
+  const Ran ran = shop.run({"inspect", shop.model, "--json"});
+  beside.join();
+  CHECK(ran.code == 0);
+  CHECK(other.code == 0);
+  CHECK(ran.out == other.out);
+  CHECK(shop.files_in("cache/sluice/models").size() == 2);
+}
+
+TEST_CASE("a cache that cannot be made ends with 1 and says where", "[apps]") {
+  const Workshop shop;
+  Setting s = shop.setting();
+  shop.file("blocked", "a file, not a folder");
+  s.environment["XDG_CACHE_HOME"] = shop / "blocked";
+  const Ran blocked = run_sluice({"inspect", shop.model}, s);
+  CHECK(blocked.code == 1);
+  CHECK(contains(blocked.err, shop / "blocked"));
+  s.environment.erase("XDG_CACHE_HOME");
+  s.environment.erase("HOME");
+  const Ran homeless = run_sluice({"inspect", shop.model}, s);
+  CHECK(homeless.code == 1);
+  CHECK(contains(homeless.err, "HOME"));
+}
+
+TEST_CASE("inspect shows configuration and tensors, and --verify finds one changed byte", "[apps]") {
+  const Workshop shop;
+  REQUIRE(shop.run({"convert", shop.model, "-o", shop / "toy.slm"}).code == 0);
+  const Ran ran = shop.run({"inspect", shop / "toy.slm", "--tensors", "--verify"});
+  CHECK(ran.code == 0);
+  for (const char* part : {"Toy llama", "d_model", "blk.1.ffn_down.weight", "hashes are right"})
+    CHECK(contains(ran.out, part));
+  CHECK_FALSE(contains(shop.run({"inspect", shop / "toy.slm"}).out, "blk.1.ffn_down.weight"));
+  std::string bytes = shop.read("toy.slm");
+  bytes[bytes.size() - 5000] = char(bytes[bytes.size() - 5000] ^ 1);
+  shop.file("bad.slm", bytes);
+  const Ran bad = shop.run({"inspect", shop / "bad.slm", "--verify", "--json"});
+  CHECK(bad.code == 3);
+  CHECK(bad.out.empty());
+  CHECK(contains(bad.err, "bad.slm"));
+  CHECK(shop.run({"run", shop / "bad.slm", "-p", "hello", "--context", "128"}).code == 3);
+}
+
+TEST_CASE("tokenize gives the ids and --pieces the text behind them", "[apps]") {
+  const Workshop shop;
+  const Json json = json_of(shop.run({"tokenize", shop.model, "-p", "hello world<|im_end|>", "--json"}));
+  const Json special =
+      json_of(shop.run({"tokenize", shop.model, "-p", "hello world<|im_end|>", "--special", "--json"}));
+  REQUIRE(special["tokens"].size() == 3);
+  CHECK(json["tokens"].size() > 3);
+  CHECK(json["tokens"][0] == special["tokens"][0]);
+  const Ran plain = shop.run({"tokenize", shop.model, "--special"}, "hello world<|im_end|>");
+  CHECK(plain.out == std::to_string(int(special["tokens"][0])) + " " + std::to_string(int(special["tokens"][1])) + " " +
+                         std::to_string(int(special["tokens"][2])) + "\n");
+  const Ran pieces = shop.run({"tokenize", shop.model, "-f", shop.file("t.txt", "hello world"), "--pieces"});
+  CHECK(contains(pieces.out, "\"hello\"\n"));
+  CHECK(contains(pieces.out, "\" world\"\n"));
+  CHECK(json_of(shop.run({"tokenize", shop.model, "-p", "", "--json"}))["tokens"].empty());
+  CHECK(json_of(shop.run({"tokenize", shop.model, "-p", "\xff\xc3", "--json"}))["tokens"].size() > 0);
+  CHECK(shop.run({"tokenize", shop.model, "-f", shop / "missing.txt"}).code == 3);
+}
+
+TEST_CASE("template writes the prompt byte for byte", "[apps]") {
+  const Workshop shop;
+  const std::string chat = shop.file("chat.json", R"([{"role":"user","content":"a \"b\"\u00e9"}])");
+  CHECK(shop.run({"template", shop.model, "--messages", chat}).out ==
+        "<|im_start|>user\na \"b\"\xc3\xa9<|im_end|>\n<|im_start|>assistant\n");
+  CHECK(shop.run({"template", shop.model, "--messages", chat, "--no-generation-prompt"}).out ==
+        "<|im_start|>user\na \"b\"\xc3\xa9<|im_end|>\n");
+  const std::string jinja =
+      shop.file("t.jinja", "{{ bos_token }}{{ messages[0].content }}|{{ tools | length }}|{{ extra }}{{ eos_token }}");
+  const std::string tools = shop.file("tools.json", R"([{"name":"x"},{"name":"y"}])");
+  const std::string more = shop.file("more.json", R"({"messages":[{"role":"user","content":"q"}],"extra":"E"})");
+  const Ran ran = shop.run({"template", jinja, "--messages", more, "--tools", tools, "--bos", "<s>", "--eos", "</s>"});
+  CHECK(ran.err.empty());
+  CHECK(ran.out == "<s>q|2|E</s>");
+
+  shop.file("bad.json", "{");
+  shop.file("number.json", "7");
+  shop.file("roleless.json", R"([{"content":"x"}])");
+  for (const char* bad : {"bad.json", "number.json", "roleless.json", "missing.json"}) {
+    const Ran failed = shop.run({"template", shop.model, "--messages", shop / bad});
+    INFO(bad << failed.err);
+    CHECK(failed.code == 3);
+    CHECK(failed.out.empty());
+    CHECK(contains(failed.err, bad));
+  }
+  const Ran raised =
+      shop.run({"template", shop.file("r.jinja", "{{ raise_exception('no such role') }}"), "--messages", chat});
+  CHECK(raised.code == 2);
+  CHECK(contains(raised.err, "no such role"));
+}
+
+}  // namespace sluice
