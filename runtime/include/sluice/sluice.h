@@ -159,7 +159,7 @@ typedef struct sluice_memory {
   uint64_t used_bytes, peak_bytes;      /* the accountant: what this engine holds, has held at most */
   uint64_t process_peak_bytes;          /* resident peak of the process as the kernel counts it */
 } sluice_memory;
-#define SLUICE_MEMORY_INIT {sizeof(sluice_memory)}
+#define SLUICE_MEMORY_INIT {sizeof(sluice_memory), 0, 0, 0, 0, 0}
 SLUICE_API void sluice_engine_memory(const sluice_engine* engine, sluice_memory* memory);
 
 typedef struct sluice_engine_info {
@@ -169,7 +169,7 @@ typedef struct sluice_engine_info {
   double load_s;
   uint64_t weight_bytes_per_token; /* weights read for one decoded token */
 } sluice_engine_info;
-#define SLUICE_ENGINE_INFO_INIT {sizeof(sluice_engine_info)}
+#define SLUICE_ENGINE_INFO_INIT {sizeof(sluice_engine_info), 0, 0, 0, "", "", 0, 0}
 SLUICE_API void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info);
 
 /* What this machine can do at most with the engine's threads, measured now (about a second). */
@@ -178,7 +178,7 @@ typedef struct sluice_probe {
   double read_GB_s;    /* memory read bandwidth, 1e9 bytes/s */
   double int8_GMAC_s;  /* int8 multiply-accumulates, 1e9/s, with the engine's instruction set */
 } sluice_probe;
-#define SLUICE_PROBE_INIT {sizeof(sluice_probe)}
+#define SLUICE_PROBE_INIT {sizeof(sluice_probe), 0, 0}
 SLUICE_API sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error);
 
 SLUICE_API sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error);
@@ -226,7 +226,8 @@ typedef struct sluice_request {
   bool (*on_prefill)(void* user, size_t done, size_t total);
   void* user;
 } sluice_request;
-#define SLUICE_REQUEST_INIT {sizeof(sluice_request)}
+#define SLUICE_REQUEST_INIT \
+  {sizeof(sluice_request), NULL, 0, 0, NULL, NULL, 0, false, false, 0, NULL, NULL, NULL}
 
 typedef struct sluice_result {
   uint32_t size;
@@ -234,7 +235,7 @@ typedef struct sluice_result {
   size_t n_prompt, n_reused, n_generated; /* tokens; n_generated includes the end token */
   double prefill_s, decode_s;
 } sluice_result;
-#define SLUICE_RESULT_INIT {sizeof(sluice_result)}
+#define SLUICE_RESULT_INIT {sizeof(sluice_result), SLUICE_FINISH_STOP, 0, 0, 0, 0, 0}
 
 /* Prompt in, tokens out. SLUICE_USAGE for an empty prompt or one that does not fit the context (numbers in the
  * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */

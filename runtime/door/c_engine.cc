@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C door: engines, their memory and their machine.
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "runtime/door/handles.h"
+#include "runtime/engine/probe.h"
+
+using namespace sluice;
+using namespace sluice::door;
+
+sluice_status sluice_engine_create(const sluice_model* model, const sluice_plan* plan, sluice_progress_fn progress,
+                                   void* user, sluice_engine** engine, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_engine_create", model, plan, engine));
+    if (plan->model != model->model)
+      return make_error(Code::kUsage, "sluice_engine_create", kNoOffset, "the plan was made for another model");
+    auto made = std::make_unique<sluice_engine>();
+    const auto start = std::chrono::steady_clock::now();
+    SLUICE_TRY(made->engine, Engine::create(model->model, plan->plan, progress_of(progress, user)));
+    made->load_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    *engine = made.release();
+    return {};
+  });
+}
+
+void sluice_engine_close(sluice_engine* engine) { delete engine; }
+
+void sluice_engine_memory(const sluice_engine* engine, sluice_memory* memory) {
+  if (engine == nullptr || memory == nullptr) return;
+  sluice_memory m{};
+  m.budget_bytes = engine->engine->plan().budget_bytes;
+  m.planned_bytes = engine->engine->plan().planned_bytes;
+  m.used_bytes = engine->engine->accountant().used();
+  m.peak_bytes = engine->engine->accountant().peak();
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) m.process_peak_bytes = uint64_t(usage.ru_maxrss) * 1024;
+  write_struct(m, memory);
+}
+
+void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info) {
+  if (engine == nullptr || info == nullptr) return;
+  const Engine& e = *engine->engine;
+  sluice_engine_info i{};
+  i.n_threads = uint32_t(e.plan().n_threads), i.n_ctx = e.plan().n_ctx, i.n_vocab = e.n_vocab();
+  e.device().name.copy(i.device, sizeof i.device - 1);
+  e.device().isa.copy(i.isa, sizeof i.isa - 1);
+  i.load_s = engine->load_s;
+  i.weight_bytes_per_token = e.plan().weight_bytes_per_token;
+  write_struct(i, info);
+}
+
+sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_engine_probe", engine, probe));
+    SLUICE_TRY(const MachineProbe measured, probe_machine(*engine->engine));
+    write_struct({sizeof(sluice_probe), measured.read_GB_s, measured.int8_GMAC_s}, probe);
+    return {};
+  });
+}

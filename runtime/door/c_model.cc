@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C door: models, their description, verification and weights; version, log and texts.
+#include <cstdlib>
+
+#include "base/log.h"
+#include "runtime/door/handles.h"
+#include "runtime/model/dequantize.h"
+#include "runtime/model/describe.h"
+#include "runtime/model/descriptor_source.h"
+
+using namespace sluice;
+using namespace sluice::door;
+
+namespace {
+
+// The embedding program's callback as a ByteSource; its name and functions are copied.
+class ForeignSource final : public ByteSource {
+ public:
+  explicit ForeignSource(const sluice_source& source)
+      : source_(source), name_(source.name ? source.name : "model source") {}
+  uint64_t size() const override { return source_.length; }
+  const std::string& name() const override { return name_; }
+  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > source_.length || out.size() > source_.length - offset)
+      return make_error(Code::kBadModel, name_, offset, "%zu bytes expected, but the model ends at %llu", out.size(),
+                        (unsigned long long)(source_.length));
+    if (!source_.read(source_.user, offset, out.data(), out.size()))
+      return make_error(Code::kFailed, name_, offset, "the program could not read %zu bytes", out.size());
+    return {};
+  }
+
+ private:
+  sluice_source source_;
+  std::string name_;
+};
+
+Status open_model(std::shared_ptr<const ByteSource> source, sluice_model** model) {
+  SLUICE_TRY(std::shared_ptr<const Model> opened, Model::open(std::move(source)));
+  *model = new sluice_model{std::move(opened)};
+  return {};
+}
+
+}  // namespace
+
+const char* sluice_version(void) { return "0.1.0"; }
+
+void sluice_text_free(sluice_text* text) {
+  if (text == nullptr) return;
+  std::free(text->data);
+  *text = {};
+}
+
+void sluice_set_log(void (*sink)(void* user, sluice_log_level level, const char* text), void* user,
+                    sluice_log_level most_verbose) {
+  static_assert(int(LogLevel::kDebug) == int(SLUICE_LOG_DEBUG));
+  static void (*current)(void*, sluice_log_level, const char*);
+  current = sink;
+  const LogSink forward = [](void* u, LogLevel level, const char* text) { current(u, sluice_log_level(level), text); };
+  set_log(sink ? forward : nullptr, user, LogLevel(most_verbose));
+}
+
+sluice_status sluice_model_open(const char* path, sluice_model** model, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_model_open", path, model));
+    SLUICE_TRY(std::shared_ptr<const FileSource> file, FileSource::open(path));
+    return open_model(std::move(file), model);
+  });
+}
+
+sluice_status sluice_model_open_source(const sluice_source* source, sluice_model** model, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_model_open_source", source, model));
+    SLUICE_TRY(const sluice_source s, read_struct("sluice_model_open_source", source, sluice_source SLUICE_SOURCE_INIT));
+    if (s.fd >= 0) {
+      SLUICE_TRY(std::shared_ptr<const DescriptorSource> part,
+                 DescriptorSource::open(s.fd, s.offset, s.length, s.name ? s.name : "model descriptor"));
+      return open_model(std::move(part), model);
+    }
+    SLUICE_DO(require("sluice_model_open_source: read", s.read));
+    return open_model(std::make_shared<ForeignSource>(s), model);
+  });
+}
+
+void sluice_model_close(sluice_model* model) { delete model; }
+
+sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_model_describe", model, json));
+    give_text(describe_model(*model->model), json);
+    return {};
+  });
+}
+
+sluice_status sluice_model_verify(const sluice_model* model, sluice_progress_fn progress, void* user,
+                                  sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_model_verify", model));
+    return verify_chunks(*model->model, progress_of(progress, user));
+  });
+}
+
+sluice_status sluice_model_weights(const sluice_model* model, const char* tensor, uint32_t first_row, uint32_t n_rows,
+                                   float* out, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_model_weights", model, tensor, out));
+    const uint32_t index = model->model->find(std::string_view(tensor));
+    if (index == Model::kAbsent) return make_error(Code::kUsage, tensor, kNoOffset, "the model has no such tensor");
+    const size_t n = size_t(n_rows) * model->model->tensor(index).cols();
+    return read_weights(*model->model, index, first_row, n_rows, {out, n});
+  });
+}

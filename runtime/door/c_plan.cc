@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C door: plans.
+#include <nlohmann/json.hpp>
+
+#include "runtime/door/handles.h"
+#include "runtime/model/shape.h"
+
+using namespace sluice;
+using namespace sluice::door;
+
+namespace {
+
+constexpr const char* kMake = "sluice_plan_make";
+constexpr int kMaxThreads = 256;
+
+// The device is asked what it would need; it and its threads are gone again when the plan is made.
+Result<Plan> plan_for(const Model& model, const sluice_options& o) {
+  if (o.n_threads < 0 || o.n_threads > kMaxThreads)
+    return make_error(Code::kUsage, "threads", kNoOffset, "%d threads, 1 to %d are possible", o.n_threads, kMaxThreads);
+  if (o.kv_type != nullptr && std::string_view(o.kv_type) != "q8")
+    return make_error(Code::kUsage, "kv_type", kNoOffset, "\"%s\" is not known, \"q8\" is", o.kv_type);
+  SLUICE_TRY(const ModelTensors tensors, find_tensors(model));
+  const Machine machine = this_machine();
+  const int n_threads = o.n_threads > 0 ? o.n_threads : machine.n_threads;
+  SLUICE_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(n_threads));
+  const std::string device = o.device ? o.device : "auto";
+  SLUICE_TRY(const std::unique_ptr<Backend> backend, create_backend(device, *pool));
+
+  DeviceProfile profile;
+  profile.name = backend->info().name;
+  profile.kv_type = backend->info().kv_type;
+  profile.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
+  return make_plan(shape_of(model, tensors), {n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows}, machine,
+                   profile);
+}
+
+std::string describe_plan(const Plan& plan) {
+  nlohmann::ordered_json parts = nlohmann::ordered_json::object();
+  for (size_t p = 0; p < size_t(Part::kCount); ++p) parts[part_name(Part(p))] = plan.parts[p];
+  const nlohmann::ordered_json all = {{"fits", plan.fits()},
+                                      {"budget_bytes", plan.budget_bytes},
+                                      {"planned_bytes", plan.planned_bytes},
+                                      {"minimum_bytes", plan.minimum_bytes},
+                                      {"parts", std::move(parts)},
+                                      {"streamed_bytes_per_token", 0},
+                                      {"weight_bytes_per_token", plan.weight_bytes_per_token},
+                                      {"n_ctx", plan.n_ctx},
+                                      {"max_n_ctx", plan.max_n_ctx},
+                                      {"max_rows", plan.max_rows},
+                                      {"threads", plan.n_threads},
+                                      {"device", plan.device}};
+  return all.dump();
+}
+
+}  // namespace
+
+sluice_status sluice_plan_make(const sluice_model* model, const sluice_options* options, sluice_plan** plan,
+                               sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require(kMake, model, plan));
+    SLUICE_TRY(const sluice_options o, read_struct(kMake, options, sluice_options SLUICE_OPTIONS_INIT));
+    SLUICE_TRY(Plan made, plan_for(*model->model, o));
+    *plan = new sluice_plan{model->model, std::move(made)};
+    return {};
+  });
+}
+
+void sluice_plan_close(sluice_plan* plan) { delete plan; }
+
+bool sluice_plan_fits(const sluice_plan* plan) { return plan != nullptr && plan->plan.fits(); }
+
+sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_plan_describe", plan, json));
+    give_text(describe_plan(plan->plan), json);
+    return {};
+  });
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Behind the C door: what the opaque handles are, and the guard that turns every outcome of a call into a status. The
+// only exception that can arise is std::bad_alloc, and it ends here.
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string_view>
+
+#include "base/result.h"
+#include "runtime/session/generate.h"
+#include "sluice/sluice.h"
+
+struct sluice_model {
+  std::shared_ptr<const sluice::Model> model;
+};
+struct sluice_plan {
+  std::shared_ptr<const sluice::Model> model;  // the one it was made for
+  sluice::Plan plan;
+};
+struct sluice_engine {
+  std::unique_ptr<sluice::Engine> engine;
+  double load_s = 0;
+};
+struct sluice_session {
+  std::unique_ptr<sluice::Session> session;
+};
+
+namespace sluice::door {
+
+// Writes the error where the caller wants it and returns its status.
+sluice_status report(const Error& error, sluice_error* out);
+// The same for a failed allocation; allocates nothing.
+sluice_status report_no_memory(sluice_error* out);
+
+// Runs the body of a call.
+template <class Body>
+sluice_status guard(sluice_error* error, Body body) noexcept {
+  try {
+    const Status status = body();
+    return status.ok() ? SLUICE_OK : report(status.error(), error);
+  } catch (const std::bad_alloc&) {
+    return report_no_memory(error);
+  }
+}
+
+// kUsage unless all are there.
+template <class... Pointers>
+Status require(const char* function, Pointers... pointers) {
+  if ((... && (pointers != nullptr))) return {};
+  return make_error(Code::kUsage, function, kNoOffset, "a required argument is NULL");
+}
+
+inline constexpr size_t kMaxStructBytes = 1 << 20;  // no version will have larger ones: what claims to be is garbage
+
+// The caller's struct may be older (shorter: missing fields keep their defaults) or newer (longer) than ours.
+template <class Struct>
+Result<Struct> read_struct(const char* function, const Struct* from, Struct defaults) {
+  if (from == nullptr) return defaults;
+  const size_t size = from->size;
+  if (size < sizeof(uint32_t) || size > kMaxStructBytes)
+    return make_error(Code::kUsage, function, kNoOffset, "a struct's size field is %zu: set it with its _INIT macro",
+                      size);
+  std::memcpy(&defaults, from, std::min(size, sizeof(Struct)));
+  return defaults;
+}
+
+// Fills a caller's struct as far as it reaches, keeping its size field.
+template <class Struct>
+void write_struct(const Struct& from, Struct* to) {
+  if (to == nullptr || to->size < sizeof(uint32_t)) return;
+  const uint32_t size = to->size;
+  std::memcpy(to, &from, std::min(size_t(size), sizeof(Struct)));
+  to->size = size;
+}
+
+// Copies into memory of the caller's C library. std::bad_alloc when it has none.
+void give_text(std::string_view text, sluice_text* out);
+
+Progress progress_of(sluice_progress_fn progress, void* user);
+
+}  // namespace sluice::door

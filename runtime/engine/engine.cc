@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+#include "runtime/engine/rope.h"
+#include "runtime/model/shape.h"
+
+namespace sluice {
+
+// ---- the token path ----------------------------------------------------------------------------------------------
+
+Status Engine::step(std::span<const SequenceTokens> sequences) {
+  const fb::Config& config = model_->config();
+  rows_ = {};
+  for (const SequenceTokens& s : sequences) {
+    const uint32_t first = rows_.n_rows, n = uint32_t(s.tokens.size());
+    SLUICE_CHECK(n > 0 && first + n <= max_rows() && s.pos + n <= s.cache->n_ctx());
+    SLUICE_DO(gatherer_->gather(s.tokens, gather_rows_.data() + first));
+    for (uint32_t r = 0; r < config.ropes()->size(); ++r) {
+      const fb::Rope& rope = *config.ropes()->Get(r);
+      const std::span inv_freq(rope.inv_freq()->data(), rope.inv_freq()->size());
+      for (uint32_t i = 0; i < n; ++i) {
+        const size_t at = size_t(first + i) * inv_freq.size();
+        rope_row(s.pos + i, inv_freq, rope.magnitude(), buffers_.cos[r] + at, buffers_.sin[r] + at);
+      }
+    }
+    sequences_[rows_.sequences.size()] = {first, n, s.pos, s.cache->n_slots(), s.cache->type(), s.cache->layers()};
+    rows_.sequences = std::span<const SequenceRows>(sequences_).first(rows_.sequences.size() + 1);
+    rows_.n_rows += n;
+  }
+  program_.gather().rows = std::span<const GatherRow>(gather_rows_).first(rows_.n_rows);
+
+  // Gather; per layer qkv, attend, project, gate_up, down.
+  SLUICE_TRY(const Ticket done, backend_->submit(program_.body(), {}));
+  return backend_->wait(done);
+}
+
+Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {
+  SLUICE_CHECK(rows.size() <= max_logit_rows());
+  program_.head().row_index = rows;
+  SLUICE_TRY(const Ticket done, backend_->submit(program_.head_only(), {}));
+  SLUICE_DO(backend_->wait(done));
+  return std::span<const float>(logits_.as<float>().first(rows.size() * n_vocab()));
+}
+
+// ---- making it ---------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, const Plan& plan,
+                                               const Progress& progress) {
+  if (!plan.fits())
+    return make_error(Code::kNoFit, model->name(), kNoOffset,
+                      "%llu bytes are needed with a context of %u and the budget is %llu; the smallest that works is %llu%s",
+                      (unsigned long long)(plan.planned_bytes), plan.n_ctx, (unsigned long long)(plan.budget_bytes),
+                      (unsigned long long)(plan.minimum_bytes),
+                      plan.max_n_ctx ? (", the largest context that fits is " + std::to_string(plan.max_n_ctx)).c_str() : "");
+  std::unique_ptr<Engine> engine(new Engine(plan));
+  Accountant& accountant = engine->accountant_;
+  engine->model_ = model;
+  SLUICE_TRY(engine->tensors_, find_tensors(*model));
+  engine->shape_ = shape_of(*model, engine->tensors_);
+  SLUICE_DO(engine->charge_what_others_hold());
+  SLUICE_TRY(engine->pool_, ThreadPool::create(plan.n_threads));
+  SLUICE_TRY(engine->backend_, create_backend(plan.device, *engine->pool_));
+  SLUICE_TRY(engine->weights_,
+             WeightStore::load(model, *engine->pool_, accountant, plan.strict_budget, progress));
+  SLUICE_DO(engine->check_formats());
+  SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, accountant));
+  SLUICE_TRY(engine->logits_, accountant.allocate(MemoryKind::kLogits,
+                                                  uint64_t(plan.max_logit_rows) * engine->n_vocab() * sizeof(float)));
+  SLUICE_DO(engine->backend_->prepare(
+      step_limits(engine->shape_, plan.n_ctx, plan.max_rows, plan.max_logit_rows), accountant));
+  SLUICE_TRY(RowGatherer gatherer, RowGatherer::create(model, engine->tensors_.embedding, engine->weights_,
+                                                       engine->buffers_.gather_rows, accountant));
+  engine->gatherer_ = std::make_unique<RowGatherer>(std::move(gatherer));
+  engine->gather_rows_.resize(plan.max_rows);
+  engine->sequences_.resize(plan.max_rows);
+  engine->program_ = Program(*model, engine->tensors_, engine->weights_, engine->buffers_,
+                             engine->logits_.as<float>().data(), &engine->rows_);
+  return engine;
+}
+
+// The program, its threads and the opened model are part of the promise although nobody asks for their bytes here.
+Status Engine::charge_what_others_hold() {
+  SLUICE_DO(accountant_.charge(MemoryKind::kOther,
+                               plan_.part(Part::kProgram) + plan_.part(Part::kThreads) + plan_.part(Part::kTables)));
+  SLUICE_DO(accountant_.charge(MemoryKind::kHeader, plan_.part(Part::kHeader)));
+  return accountant_.charge(MemoryKind::kTokenizer, plan_.part(Part::kTokenizer));
+}
+
+Status Engine::check_formats() const {
+  const auto check = [&](uint32_t tensor) -> Status {
+    Status status = backend_->supports(*weights_.format(tensor));
+    if (status.ok()) return status;
+    Error error = std::move(status.error());
+    const auto* name = model_->tensor(tensor).source_name();
+    error.place = model_->name() + (name ? ", tensor " + name->str() : "");
+    return error;
+  };
+  SLUICE_DO(check(tensors_.embedding));
+  SLUICE_DO(check(tensors_.head));
+  for (const LayerTensors& t : tensors_.layers)
+    for (uint32_t tensor : {t.q, t.k, t.v, t.attn_output, t.gate, t.up, t.down}) SLUICE_DO(check(tensor));
+  return {};
+}
+
+Result<KvCache> Engine::make_cache() { return KvCache::create(kv_shapes(shape_), plan_.kv_type, plan_.n_ctx, accountant_); }
+
+Result<double> Engine::product_rate(double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+  rows_ = {max_rows(), {}};
+  const GateUpPhase& phase = program_.first_gate_up();
+  const Phase only{&rows_, phase};
+  const double macs = 2.0 * phase.gate.rows * phase.gate.cols * rows_.n_rows;
+  double best = 0;
+  for (const Clock::time_point start = Clock::now(); since(start) < seconds;) {
+    const Clock::time_point pass = Clock::now();
+    SLUICE_TRY(const Ticket done, backend_->submit({&only, 1}, {}));
+    SLUICE_DO(backend_->wait(done));
+    best = std::max(best, macs / since(pass));
+  }
+  return best / 1e9;
+}
+
+}  // namespace sluice

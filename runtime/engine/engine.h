@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Engine: weights, threads, device and buffers, and `step`, the token path: rows of any sessions in, logits out.
+// After create() nothing here allocates. One thread at a time.
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "runtime/engine/buffers.h"
+#include "runtime/engine/program.h"
+#include "runtime/kv/kv_cache.h"
+#include "runtime/plan/plan.h"
+#include "runtime/weights/row_gatherer.h"
+
+namespace sluice {
+
+// Tokens of one session, to be put at positions pos, pos + 1, … of its cache.
+struct SequenceTokens {
+  std::span<const int32_t> tokens;
+  uint32_t pos = 0;
+  const KvCache* cache = nullptr;
+};
+
+class Engine {
+ public:
+  // Loads the weights and readies the device. kNoFit if the plan does not fit; else as the rooms behind it say.
+  static Result<std::unique_ptr<Engine>> create(std::shared_ptr<const Model> model, const Plan& plan,
+                                                const Progress& progress);
+
+  // Computes all tokens of all sequences (at most max_rows() together, each below n_vocab, positions below the cache's
+  // n_ctx) and writes their keys and values. Logits of any of the rows can then be asked for until the next step.
+  Status step(std::span<const SequenceTokens> sequences);
+
+  // Logits of rows of the last step, counted over its sequences in order: [rows.size()][n_vocab], at most
+  // max_logit_rows() at a time; valid until the next call.
+  Result<std::span<const float>> logits(std::span<const uint32_t> rows);
+
+  Result<KvCache> make_cache();
+
+  // Multiply-accumulates per nanosecond of the largest product of a layer with max_rows() rows, repeated for a time.
+  Result<double> product_rate(double seconds);
+
+  const Model& model() const { return *model_; }
+  const std::shared_ptr<const Model>& shared_model() const { return model_; }
+  const Plan& plan() const { return plan_; }
+  uint32_t max_rows() const { return plan_.max_rows; }
+  uint32_t max_logit_rows() const { return plan_.max_logit_rows; }
+  uint32_t n_vocab() const { return shape_.n_vocab; }
+  const BackendInfo& device() const { return backend_->info(); }
+  Accountant& accountant() { return accountant_; }
+  ThreadPool& pool() { return *pool_; }
+  const WeightStore& weights() const { return weights_; }
+
+ private:
+  explicit Engine(const Plan& plan) : plan_(plan), accountant_(plan.budget_bytes) {}
+  Status charge_what_others_hold();
+  Status check_formats() const;
+
+  Plan plan_;
+  Accountant accountant_;  // before all that holds its blocks
+  std::shared_ptr<const Model> model_;
+  ModelTensors tensors_;
+  ModelShape shape_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Backend> backend_;
+  WeightStore weights_;
+  Buffers buffers_;
+  Block logits_;
+  std::unique_ptr<RowGatherer> gatherer_;
+  Program program_;
+
+  // Of the current step.
+  std::vector<GatherRow> gather_rows_;      // [max_rows]
+  std::vector<SequenceRows> sequences_;     // [max_rows]: every sequence has at least one row
+  StepRows rows_;
+};
+
+}  // namespace sluice

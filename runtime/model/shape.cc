@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/model/shape.h"
+
+#include <algorithm>
+
+#include "runtime/weights/place.h"
+#include "runtime/weights/residence.h"
+
+namespace sluice {
+namespace {
+
+uint64_t vocabulary_bytes(const fb::Vocab& vocab) {
+  const auto bytes = [](const auto* vector) {
+    return vector ? uint64_t(vector->size()) * sizeof(*vector->begin()) : uint64_t{0};
+  };
+  return bytes(vocab.bytes()) + bytes(vocab.offsets()) + bytes(vocab.types()) + bytes(vocab.scores()) +
+         bytes(vocab.text_order()) + bytes(vocab.text_buckets()) + bytes(vocab.merge_left()) +
+         bytes(vocab.merge_right()) + bytes(vocab.merge_rank()) + bytes(vocab.merge_result()) + bytes(vocab.special());
+}
+
+uint64_t stored_bytes(const fb::Header& header, uint32_t tensor) {
+  const MemberPlace place = tensor_place(header, tensor).member;
+  return uint64_t(place.n_strips) * place.strip_bytes;
+}
+
+}  // namespace
+
+ModelShape shape_of(const Model& model, const ModelTensors& tensors) {
+  const fb::Header& header = model.header();
+  const fb::Config& config = model.config();
+  const Residence residence = residence_of(header);
+  ModelShape shape;
+  shape.d_model = config.d_model(), shape.n_vocab = config.n_vocab(), shape.n_ctx = config.n_ctx();
+  for (const fb::Layer* layer : *config.layers())
+    shape.layers.push_back({layer->n_heads(), layer->n_kv_heads(), layer->head_dim(), layer->d_ff()});
+  for (const fb::Rope* rope : *config.ropes()) shape.rope_halves.push_back(rope->inv_freq()->size());
+  shape.has_post_norms = tensors.has_post_norms;
+
+  shape.weight_bytes = residence.weight_bytes;
+  shape.vector_bytes = residence.n_floats * sizeof(float);
+  const auto count = [&](uint32_t tensor) { shape.weight_bytes_per_token += stored_bytes(header, tensor); };
+  for (const LayerTensors& t : tensors.layers)
+    for (uint32_t tensor : {t.q, t.k, t.v, t.attn_output, t.gate, t.up, t.down}) count(tensor);
+  count(tensors.head);
+
+  if (const fb::Extent& e = *header.extents()->Get(model.tensor(tensors.embedding).extent());
+      e.access() == fb::Access::GatherRows) {
+    shape.gather_row_bytes = e.strip_bytes()->Get(model.tensor(tensors.embedding).member());
+    shape.gather_chunk_bytes = residence.largest_gather_chunk;
+  }
+  shape.tokenizer_bytes = vocabulary_bytes(*header.vocab());
+  shape.header_bytes = model.header_bytes() - std::min(model.header_bytes(), shape.tokenizer_bytes);
+  shape.table_bytes = residence.chunk_place.size() * 2 * sizeof(uint64_t) +
+                      residence.pieces.size() * sizeof(Residence::Piece) + residence.vector_place.size() * sizeof(uint64_t);
+  return shape;
+}
+
+}  // namespace sluice

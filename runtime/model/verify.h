@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads every chunk of a model's file and compares its hash.
+#pragma once
+#include <functional>
+
+#include "runtime/model/model.h"
+
+namespace sluice {
+
+// false cancels.
+using Progress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
+
+// The hash of chunk `index`, whose bytes are `data`, is right; else kBadModel with the tensor and the offset.
+Status check_chunk(const Model& model, uint32_t index, std::span<const std::byte> data);
+
+// kBadModel at the first wrong chunk, kCancelled.
+Status verify_chunks(const Model& model, const Progress& progress);
+
+}  // namespace sluice

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine, or the container around this process, can spare. The root of the file system is an argument, so
+// that tests can describe machines that they do not run on.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace sluice {
+
+struct Machine {
+  uint64_t available_bytes = 0;  // memory that can still be taken without pushing others out
+  int n_threads = 1;
+};
+
+// MemAvailable, or what is left below the tightest memory limit of the cgroups (v2 memory.max, v1
+// memory.limit_in_bytes) this process belongs to; page cache that the cgroup may drop counts as free.
+uint64_t available_memory(const std::string& root);
+
+Machine this_machine();
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every byte before one is allocated: a pure function of a model's numbers, the budget, the machine and the options.
+// A plan either fits or says what would. Nothing is streamed: all weights must be resident.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "backends/backend.h"
+#include "runtime/plan/machine.h"
+#include "runtime/plan/shape.h"
+
+namespace sluice {
+
+struct PlanOptions {
+  int n_threads = 0;          // 0: the machine's
+  uint64_t budget_bytes = 0;  // 0: what the machine can spare
+  uint32_t n_ctx = 0;         // 0: kDefaultContext, or the model's if that is smaller
+  uint32_t max_rows = 0;      // 0: as many as fit, at most kMaxRows
+  uint32_t max_logit_rows = 0;
+};
+
+inline constexpr uint32_t kDefaultContext = 4096, kMaxPlannedContext = 1u << 22;
+inline constexpr uint32_t kMaxRows = 512, kMinRows = 16, kMaxRowsLimit = 1u << 14;
+
+// What the device adds to a plan.
+struct DeviceProfile {
+  std::string name;
+  KvType kv_type = KvType::kQ8;
+  std::function<uint64_t(const StepLimits&)> scratch_bytes;
+};
+
+enum class Part : uint8_t {
+  kWeights, kKv, kActivations, kLogits, kScratch, kHeader, kTokenizer, kTables, kIo, kThreads, kProgram, kCount
+};
+const char* part_name(Part part);
+
+struct Plan {
+  std::string device;
+  int n_threads = 1;
+  uint32_t n_ctx = 0, max_rows = 0, max_logit_rows = 0;
+  KvType kv_type = KvType::kQ8;
+  uint64_t budget_bytes = 0;
+  bool strict_budget = false;  // a person named the budget: not even the page cache is taken beyond it
+  std::array<uint64_t, size_t(Part::kCount)> parts{};
+  uint64_t planned_bytes = 0;           // their sum
+  uint64_t minimum_bytes = 0;           // the smallest budget for this context
+  uint32_t max_n_ctx = 0;               // the largest context that fits the budget; 0: none
+  uint64_t weight_bytes_per_token = 0;  // read for one decoded token, all from memory
+  bool fits() const { return planned_bytes <= budget_bytes; }
+
+  uint64_t part(Part p) const { return parts[size_t(p)]; }
+};
+
+StepLimits step_limits(const ModelShape& shape, uint32_t n_ctx, uint32_t max_rows, uint32_t max_logit_rows);
+
+// kUsage when an option is out of its range; a budget that is too small is an answer, not an error.
+Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, const Machine& machine,
+                       const DeviceProfile& device);
+
+}  // namespace sluice

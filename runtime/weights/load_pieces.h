@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading of resident weights: all threads of the pool take pieces in file order, read, and check hashes.
+#pragma once
+#include "base/thread_pool.h"
+#include "runtime/model/verify.h"
+#include "runtime/weights/residence.h"
+
+namespace sluice {
+
+// Fills `memory` (residence.weight_bytes). Progress is called on the calling thread only. The error of the earliest
+// damaged piece wins, whatever the threads' timing.
+Status load_pieces(const Model& model, const Residence& residence, std::span<std::byte> memory, ThreadPool& pool,
+                   bool drop_cache, const Progress& progress);
+
+}  // namespace sluice
