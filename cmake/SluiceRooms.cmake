@@ -16,6 +16,11 @@ if(SLUICE_SANITIZE)
   target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
 endif()
 
+if(SLUICE_FUZZ)
+  target_compile_options(sluice_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(sluice_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # sluice_room(NAME folder SOURCES … USES rooms/libraries whose headers appear in ours … PRIVATE …)
 function(sluice_room name folder)
   cmake_parse_arguments(A "" "" "SOURCES;USES;PRIVATE" ${ARGN})
