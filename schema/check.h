@@ -19,6 +19,13 @@ struct HeaderCheck {
   Error refuse(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 };
 
+// The FlatBuffers verifier aligns a vector's length but not its elements.
+template <class T>
+bool is_aligned(const flatbuffers::Vector<T>* vector) {
+  constexpr uintptr_t alignment = 8;  // the most that any element of the header needs
+  return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % alignment == 0;
+}
+
 // Formats, tensors, extents and chunks against each other and the file's size.
 Status check_weights(const HeaderCheck& check);
 // Config, and that the tensors are the ones it needs, with the right shapes.

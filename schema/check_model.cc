@@ -286,6 +286,7 @@ Status check_config(const HeaderCheck& check) {
       return check.refuse("rope %u: %u frequencies of magnitude %g", r, size_of(rope.inv_freq()),
                           double(rope.magnitude()));
     }
+    if (!is_aligned(rope.inv_freq())) return check.refuse("rope %u: its frequencies are not aligned to 8 bytes", r);
     for (double frequency : *rope.inv_freq()) {
       if (!std::isfinite(frequency)) return check.refuse("rope %u: a frequency is not a finite number", r);
     }

@@ -258,6 +258,7 @@ Status check_weights(const HeaderCheck& check) {
   if (size_of(header.chunks()) > kMaxChunks) {
     return check.refuse("%u chunks, at most %u are allowed", size_of(header.chunks()), kMaxChunks);
   }
+  if (!is_aligned(header.chunks())) return check.refuse("the chunk table is not aligned to 8 bytes");
   SLUICE_DO(check_formats(check));
   SLUICE_DO(check_tensors(check));
   std::vector<uint8_t> planes_seen(size_of(header.tensors()));

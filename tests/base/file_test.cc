@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "support/catch.h"
+#include "support/temporary_folder.h"
+
+namespace sluice {
+
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+size_t entries(const std::string& folder) {
+  size_t n = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) n += entry.exists() ? 1 : 0;
+  return n;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST_CASE("positional reads return what is there and name the end when they cross it") {
+  TemporaryFolder folder;
+  REQUIRE(write_small_file(folder / "f", bytes_of("0123456789")).ok());
+  auto file = InputFile::open(folder / "f", GENERATE(false, true));
+  REQUIRE(file.ok());
+  CHECK(file->size() == 10);
+  std::string out(4, '\0');
+  CHECK(file->read_at(6, std::as_writable_bytes(std::span(out))).ok());
+  CHECK(out == "6789");
+  const Status beyond = file->read_at(7, std::as_writable_bytes(std::span(out)));
+  CHECK(beyond.error().code == Code::kBadModel);
+  CHECK(beyond.error().offset == 10);
+  CHECK(beyond.error().place == folder / "f");
+  CHECK(file->read_at(~uint64_t{0} - 1, std::as_writable_bytes(std::span(out))).error().code == Code::kBadModel);
+  CHECK(file->read_at(10, {}).ok());
+}
+
+TEST_CASE("a file that shrinks while it is read gives an error, not a crash") {
+  TemporaryFolder folder;
+  REQUIRE(write_small_file(folder / "f", bytes_of(std::string(100000, 'x'))).ok());
+  auto file = InputFile::open(folder / "f");
+  REQUIRE(file.ok());
+  REQUIRE(truncate((folder / "f").c_str(), 5000) == 0);
+  std::vector<std::byte> out(100000);
+  CHECK(file->read_at(0, out).error().offset == 5000);
+}
+
+TEST_CASE("what is not a regular file is refused as a model") {
+  TemporaryFolder folder;
+  CHECK(InputFile::open(folder / "missing").error().code == Code::kBadModel);
+  CHECK(InputFile::open(folder.path()).error().code == Code::kBadModel);
+  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  CHECK(InputFile::open(folder / "fifo").error().code == Code::kBadModel);  // and does not wait for a writer
+  CHECK(InputFile::open("/dev/zero").error().code == Code::kBadModel);
+}
+
+TEST_CASE("an output appears whole with commit and not before") {
+  TemporaryFolder folder;
+  {
+    auto file = OutputFile::create(folder / "out", 100, GENERATE(false, true));
+    REQUIRE(file.ok());
+    CHECK(file->write_at(3, bytes_of("def")).ok());
+    CHECK(file->write_at(0, bytes_of("abc")).ok());
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    CHECK(entries(folder.path()) == 1);
+    CHECK(file->commit().ok());
+  }
+  CHECK(entries(folder.path()) == 1);
+  CHECK(contents(folder / "out") == "abcdef");
+}
+
+TEST_CASE("an abandoned output leaves nothing behind and the old file untouched") {
+  TemporaryFolder folder;
+  REQUIRE(write_small_file(folder / "out", bytes_of("old")).ok());
+  {
+    OutputFile file = OutputFile::create(folder / "out").value();
+    CHECK(file.write_at(0, bytes_of("new")).ok());
+    OutputFile moved = std::move(file);
+    CHECK(moved.write_at(3, bytes_of("er")).ok());
+  }
+  CHECK(entries(folder.path()) == 1);
+  CHECK(contents(folder / "out") == "old");
+}
+
+TEST_CASE("a process that dies in a signal handler can still remove its unfinished outputs") {
+  TemporaryFolder folder;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    OutputFile a = OutputFile::create(folder / "a").value();
+    OutputFile b = OutputFile::create(folder / "b").value();
+    const bool done = b.commit().ok();
+    remove_unfinished_outputs();
+    _exit(done ? 0 : 1);
+  }
+  int state = 0;
+  REQUIRE(waitpid(child, &state, 0) == child);
+  CHECK(state == 0);
+  CHECK(entries(folder.path()) == 1);
+  CHECK(std::filesystem::exists(folder / "b"));
+}
+
+TEST_CASE("long outputs with the cache dropped have the right contents") {
+  TemporaryFolder folder;
+  OutputFile file = OutputFile::create(folder / "out", 0, true).value();
+  std::vector<std::byte> part(3u << 20);
+  for (uint32_t i = 0; i < 9; ++i) {
+    std::fill(part.begin(), part.end(), std::byte(i));
+    REQUIRE(file.write_at(uint64_t{i} * part.size(), part).ok());
+  }
+  REQUIRE(file.commit().ok());
+  InputFile in = InputFile::open(folder / "out", true).value();
+  CHECK(in.size() == 9 * part.size());
+  for (uint32_t i = 0; i < 9; ++i) {
+    REQUIRE(in.read_at(uint64_t{i} * part.size(), part).ok());
+    CHECK(part.front() == std::byte(i));
+    CHECK(part.back() == std::byte(i));
+  }
+}
+
+TEST_CASE("an output that cannot fit the disk is refused before it is begun") {
+  TemporaryFolder folder;
+  auto file = OutputFile::create(folder / "out", uint64_t{1} << 60);
+  REQUIRE_FALSE(file.ok());
+  CHECK(file.error().code == Code::kFailed);
+  CHECK(file.error().message.find("1152921504606846976") != std::string::npos);
+  CHECK(entries(folder.path()) == 0);
+  CHECK(OutputFile::create(folder / "no/such/folder").error().code == Code::kFailed);
+  CHECK(OutputFile::create(folder / std::string(300, 'n')).error().code == Code::kFailed);
+}
+
+TEST_CASE("as many outputs as there are places can be open, and the places return") {
+  TemporaryFolder folder;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<OutputFile> open;
+    for (;;) {
+      auto file = OutputFile::create(folder / std::to_string(open.size()));
+      if (!file.ok()) break;
+      open.push_back(std::move(file).value());
+    }
+    CHECK(open.size() == 32);
+  }
+  CHECK(entries(folder.path()) == 0);
+}
+
+TEST_CASE("small files have a limit that is reached exactly") {
+  TemporaryFolder folder;
+  REQUIRE(write_small_file(folder / "f", bytes_of("12345")).ok());
+  CHECK(*read_small_file(folder / "f", 5) == "12345");
+  CHECK(read_small_file(folder / "f", 4).error().code == Code::kBadModel);
+  REQUIRE(write_small_file(folder / "empty", {}).ok());
+  CHECK(read_small_file(folder / "empty", 0)->empty());
+}
+
+}  // namespace sluice
