@@ -202,6 +202,7 @@ Status GgufParser::value(const std::string& key) {
 Status GgufParser::tensor() {
   GgufTensor tensor;
   const uint64_t begin = at_;
+  tensor.described_at = begin;
   SLUICE_TRY(tensor.name, name(kMaxGgufTensorName, "the name of a tensor"));
   const char* title = tensor.name.c_str();
   SLUICE_TRY(const uint64_t n_dims, number(4, title));
@@ -241,12 +242,12 @@ Status GgufParser::place_tensors() {
   const uint64_t data = round_up(at_, alignment_);
   for (GgufTensor& tensor : g_.tensors_) {
     if (tensor.offset % alignment_ != 0) {
-      return bad(kNoOffset, "the data of tensor %s at %" PRIu64 " is not aligned to %" PRIu64, tensor.name.c_str(),
+      return bad(tensor.described_at, "the data of tensor %s at %" PRIu64 " is not aligned to %" PRIu64, tensor.name.c_str(),
                  tensor.offset, alignment_);
     }
     const CheckedU64 end = CheckedU64(data) + tensor.offset + tensor.bytes;
     if (!end.at_most(g_.file_.size())) {
-      return bad(kNoOffset, "the data of tensor %s (%" PRIu64 " bytes at %" PRIu64 ") lies beyond the end of the file, %" PRIu64 " bytes",
+      return bad(tensor.described_at, "the data of tensor %s (%" PRIu64 " bytes at %" PRIu64 ") lies beyond the end of the file, %" PRIu64 " bytes",
                  tensor.name.c_str(), tensor.bytes, tensor.offset, g_.file_.size());
     }
     tensor.offset += data;

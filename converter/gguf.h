@@ -42,7 +42,8 @@ struct GgufTensor {
   uint32_t n_dims = 0;
   uint64_t dims[kMaxGgufDims] = {1, 1, 1, 1};  // dims[0] is the contiguous one: inputs of a matrix
   const BlockFormat* format = nullptr;
-  uint64_t offset = 0;               // from the start of the file
+  uint64_t described_at = 0;         // offset of its description in the file
+  uint64_t offset = 0;               // of its data, from the start of the file
   uint64_t bytes = 0;
 
   uint64_t n_rows() const { return dims[1] * dims[2] * dims[3]; }

@@ -185,6 +185,7 @@ Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Not
   std::vector<bool> mapped(size_t(list->count));
   SLUICE_DO(read_types(gguf, list->count, *vocab));
   SLUICE_DO(read_texts(gguf, *vocab, mapped));
+  if (vocab->bytes.empty()) return gguf.key_error("tokenizer.ggml.tokens", "holds nothing but empty texts");
   sort_texts(*vocab);
   count_duplicates(*vocab, notice);
   find_byte_tokens(mapped, *vocab);

@@ -32,6 +32,14 @@ Result<std::vector<uint32_t>> Describer::per_layer(std::string_view suffix, uint
   return numbers;
 }
 
+Result<float> Describer::magnitude(std::string_view suffix, float fallback) {
+  if (!gguf_.has(key(suffix))) return fallback;
+  SLUICE_TRY(const double x, gguf_.real(key(suffix)));
+  const bool fits = std::isfinite(float(x)) && (x == 0 || float(x) != 0);
+  if (x < 0 || !fits) return gguf_.key_error(key(suffix), "is negative or beyond float32");
+  return float(x);
+}
+
 Status Describer::read_sizes() {
   fb::ConfigT& c = out_.config;
   SLUICE_TRY(const uint32_t n_experts, gguf_.integer(key("expert_count"), 0, UINT32_MAX, 0));
@@ -39,9 +47,9 @@ Status Describer::read_sizes() {
   SLUICE_TRY(c.n_layers, gguf_.integer(key("block_count"), 1, kMaxLayers));
   SLUICE_TRY(c.d_model, gguf_.integer(key("embedding_length"), 1, kMaxModelWidth));
   SLUICE_TRY(c.n_ctx, gguf_.integer(key("context_length"), 1, kMaxContext));
-  SLUICE_TRY(const double eps, gguf_.real(key("attention.layer_norm_rms_epsilon")));
-  if (!(eps > 0 && eps < 1)) return gguf_.key_error(key("attention.layer_norm_rms_epsilon"), "lies outside 0 to 1");
-  c.norm_eps = float(eps);
+  SLUICE_DO(gguf_.real(key("attention.layer_norm_rms_epsilon")));  // no fallback
+  SLUICE_TRY(c.norm_eps, magnitude("attention.layer_norm_rms_epsilon", 0));
+  if (!(c.norm_eps > 0 && c.norm_eps < 1)) return gguf_.key_error(key("attention.layer_norm_rms_epsilon"), "lies outside 0 to 1");
   c.n_vocab = n_vocab_;
 
   SLUICE_TRY(const std::vector<uint32_t> n_heads, per_layer("attention.head_count", 1, kMaxHeads));
@@ -64,11 +72,9 @@ Status Describer::read_sizes() {
   SLUICE_TRY(n_rot_, gguf_.integer(key("rope.dimension_count"), 2, head_dim, head_dim));
   if (n_rot_ % 2 != 0) return gguf_.key_error(key("rope.dimension_count"), "is odd");
 
-  SLUICE_TRY(const double scale, gguf_.real(key("attention.scale"), 0));
-  SLUICE_TRY(const double softcap, gguf_.real(key("attn_logit_softcapping"), 0));
-  SLUICE_TRY(const double final_softcap, gguf_.real(key("final_logit_softcapping"), 0));
-  if (scale < 0 || softcap < 0 || final_softcap < 0) return gguf_.key_error(key("attention.scale"), "or a soft cap is negative");
-  c.final_softcap = float(final_softcap);
+  SLUICE_TRY(const float scale, magnitude("attention.scale", 0));
+  SLUICE_TRY(const float softcap, magnitude("attn_logit_softcapping", 0));
+  SLUICE_TRY(c.final_softcap, magnitude("final_logit_softcapping", 0));
   for (uint32_t l = 0; l < c.n_layers; ++l) {
     if (n_heads[l] % n_kv_heads[l] != 0) {
       return gguf_.key_error(key("attention.head_count_kv"), "is " + std::to_string(n_kv_heads[l]) + ", which does not divide " +
@@ -79,8 +85,8 @@ Status Describer::read_sizes() {
     layer->n_kv_heads = n_kv_heads[l];
     layer->head_dim = head_dim;
     layer->d_ff = d_ff[l];
-    layer->attn_scale = float(scale > 0 ? scale : 1.0 / std::sqrt(double(head_dim)));
-    layer->attn_softcap = float(softcap);
+    layer->attn_scale = scale > 0 ? scale : float(1.0 / std::sqrt(double(head_dim)));
+    layer->attn_softcap = softcap;
     layer->activation = fb::Activation::Silu;
     c.layers.push_back(std::move(layer));
   }
@@ -96,7 +102,7 @@ std::string full_name(int32_t layer, std::string_view name) {
 }  // namespace
 
 Error Describer::shape_error(const GgufTensor& tensor, const std::string& expected) const {
-  return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s has the shape %s, expected %s",
+  return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at, "tensor %s has the shape %s, expected %s",
                     tensor.name.c_str(), tensor.shape().c_str(), expected.c_str());
 }
 
@@ -116,7 +122,7 @@ Result<const GgufTensor*> Describer::take(int32_t layer, std::string_view name) 
   const GgufTensor* tensor = gguf_.find_tensor(full);
   if (!tensor) return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing", full.c_str());
   if (!tensor->format->native) {
-    return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset,
+    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
                       "tensor %s has the type %s, for which the .slm file has no format yet", full.c_str(),
                       tensor->format->name);
   }
@@ -128,7 +134,7 @@ Status Describer::vector(Role role, int32_t layer, std::string_view name, uint32
   SLUICE_TRY(const GgufTensor* tensor, take(layer, name));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (tensor->format->unpack) {
-    return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s has the type %s, expected floats",
+    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at, "tensor %s has the type %s, expected floats",
                       tensor->name.c_str(), tensor->format->name);
   }
   Part part;
@@ -214,7 +220,7 @@ Status Describer::add_head() {
 Status Describer::finish() const {
   for (const GgufTensor& tensor : gguf_.tensors()) {
     if (!used_.count(&tensor)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset,
+      return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at,
                         "tensor %s has no place in the architecture %s; without it the model would compute something else",
                         tensor.name.c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
     }

@@ -36,6 +36,8 @@ class Describer {
   // Adds a table of rotary frequencies and returns its index: `base`, the file's rope_freqs.weight, and the scaling of
   // rope.scaling.* unless `scaled` is false.
   Result<uint32_t> add_rope(double base, bool scaled = true);
+  // A number of at least 0 that float32 can hold; `fallback` if the key is missing.
+  Result<float> magnitude(std::string_view suffix, float fallback);
   // One number per layer: a single integer or an array.
   Result<std::vector<uint32_t>> per_layer(std::string_view suffix, uint32_t min, uint32_t max,
                                           std::optional<uint32_t> fallback = {});

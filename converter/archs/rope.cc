@@ -18,7 +18,7 @@ Result<std::vector<double>> Describer::frequency_factors(uint32_t n) {
   SLUICE_TRY(const GgufTensor* tensor, take(-1, "rope_freqs.weight"));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (std::strcmp(tensor->format->name, "F32") != 0) {
-    return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor rope_freqs.weight has the type %s, expected F32",
+    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at, "tensor rope_freqs.weight has the type %s, expected F32",
                       tensor->format->name);
   }
   std::vector<float> values(n);
@@ -48,11 +48,11 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
   SLUICE_TRY(const std::string kind, gguf_.text(key("rope.scaling.type"), "linear"));
   SLUICE_TRY(const double old_factor, gguf_.real(key("rope.scale_linear"), 1));
   SLUICE_TRY(double factor, gguf_.real(key("rope.scaling.factor"), old_factor));
-  SLUICE_TRY(const double attn_factor, gguf_.real(key("rope.scaling.attn_factor"), 1));
+  SLUICE_TRY(const float attn_factor, magnitude("rope.scaling.attn_factor", 1));
   if (kind != "none" && kind != "linear" && kind != "yarn") {
     return gguf_.key_error(key("rope.scaling.type"), "is \"" + kind + "\"; none, linear and yarn are known");
   }
-  if (factor < 0 || !(attn_factor > 0)) return gguf_.key_error(key("rope.scaling.factor"), "must be positive");
+  if (factor < 0 || attn_factor == 0) return gguf_.key_error(key("rope.scaling.factor"), "must be positive");
   if (factor == 0 || kind == "none" || !scaled) factor = 1;  // 0 is written for "no scaling"
 
   auto rope = std::make_unique<fb::RopeT>();
@@ -63,7 +63,8 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
     SLUICE_TRY(const double fast, gguf_.real(key("rope.scaling.yarn_beta_fast"), 32));
     SLUICE_TRY(const double slow, gguf_.real(key("rope.scaling.yarn_beta_slow"), 1));
     SLUICE_TRY(const double extrapolation, gguf_.real(key("rope.scaling.yarn_ext_factor"), 1));
-    if (!(n_ctx > 0) || !(fast > 0) || !(slow > 0)) return gguf_.key_error(key("rope.scaling.yarn_beta_fast"), "and its neighbours must be positive");
+    if (!(n_ctx > 0)) return gguf_.key_error(key("rope.scaling.original_context_length"), "must be positive");
+    if (!(fast > 0) || !(slow > 0)) return gguf_.key_error(key("rope.scaling.yarn_beta_fast"), "and beta_slow must be positive");
     const double start = std::max(0.0, std::floor(yarn_dimension(fast, n_rot_, base, n_ctx)));
     const double end = std::min(n_rot_ - 1.0, std::ceil(yarn_dimension(slow, n_rot_, base, n_ctx)));
     for (uint32_t j = 0; j < n; ++j) {
@@ -74,11 +75,11 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
     rope->magnitude = float(attn_factor * (1 + 0.1 * std::log(std::max(1.0, factor))));
   } else {
     for (double& f : rope->inv_freq) f /= factor;
-    rope->magnitude = scaled ? float(attn_factor) : 1.0f;
+    rope->magnitude = scaled ? attn_factor : 1.0f;
   }
-  // The angle of the last position must stay a number.
-  for (const double f : rope->inv_freq) {
-    if (!std::isfinite(f)) return gguf_.key_error(key("rope.freq_base"), "and its scaling give frequencies that are not finite");
+  const bool finite = std::all_of(rope->inv_freq.begin(), rope->inv_freq.end(), [](double f) { return std::isfinite(f); });
+  if (!finite || !std::isfinite(rope->magnitude)) {
+    return gguf_.key_error(key("rope.freq_base"), "and its scaling give frequencies that are not finite");
   }
   out_.config.ropes.push_back(std::move(rope));
   return uint32_t(out_.config.ropes.size() - 1);

@@ -112,6 +112,11 @@ class GgufBuilder {
     }
     return false;
   }
+  std::vector<std::string> keys() const {
+    std::vector<std::string> all;
+    for (const auto& e : entries_) all.push_back(e.key);
+    return all;
+  }
   GgufBuilder& remove(const std::string& key) {
     std::erase_if(entries_, [&](const Entry& e) { return e.key == key; });
     return *this;

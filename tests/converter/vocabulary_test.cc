@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "converter/vocabulary.h"
+
+#include <functional>
+#include <map>
+
+#include "slm_weights.h"
+#include "sluice/convert.h"
+#include "support/catch.h"
+#include "support/gguf_builder.h"
+#include "support/temporary_folder.h"
+
+namespace sluice::test {
+
+namespace {
+
+struct Built {
+  std::unique_ptr<fb::VocabT> vocab;
+  std::vector<std::string> notices;
+  std::string error;
+
+  std::string text(uint32_t id) const { return std::string(TokenTexts(*vocab).text(id)); }
+  uint32_t find(const std::string& text) const {
+    const int32_t id = TokenTexts(*vocab).find(text);
+    REQUIRE(id >= 0);
+    return uint32_t(id);
+  }
+};
+
+Built built(const GgufBuilder& g) {
+  TemporaryFolder folder;
+  g.write(folder / "v.gguf");
+  Built out;
+  const auto gguf = Gguf::open(folder / "v.gguf");
+  if (!gguf.ok()) FAIL(gguf.error().text());
+  auto vocab = build_vocabulary(gguf.value(), [&](const std::string& line) { out.notices.push_back(line); });
+  if (vocab.ok()) {
+    out.vocab = std::move(vocab).value();
+  } else {
+    out.error = vocab.error().message;
+  }
+  return out;
+}
+
+// A vocabulary of exactly these tokens.
+GgufBuilder listed(const std::vector<std::string>& tokens, const std::vector<int32_t>& types = {},
+                   const std::vector<std::string>& merges = {}) {
+  GgufBuilder g;
+  g.text("general.architecture", "x").text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", "gpt-2");
+  g.texts("tokenizer.ggml.tokens", tokens).texts("tokenizer.ggml.merges", merges);
+  if (!types.empty()) g.numbers("tokenizer.ggml.token_type", gguf_id::kI32, types);
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("each of the 256 byte characters maps back to its byte", "[converter][vocabulary]") {
+  std::string out;
+  for (int b = 0; b < 256; ++b) {
+    REQUIRE(raw_bytes(byte_character(b), out));
+    CHECK(out == std::string(1, char(b)));
+  }
+  REQUIRE(raw_bytes("\xc4\xa0the", out));  // U+0120
+  CHECK(out == " the");
+  CHECK(!raw_bytes(" ", out));              // a space is never written as itself
+  CHECK(!raw_bytes("\xc5\x84", out));       // U+0144: one past the last
+  CHECK(!raw_bytes("\xe2\x96\x81", out));
+  CHECK(!raw_bytes("\xc4", out));
+}
+
+TEST_CASE("normal tokens become raw bytes, control and user-defined ones stay literal", "[converter][vocabulary]") {
+  const Built b = built(listed({"\xc4\xa0" "a", "\xc4\xa0" "b", "\xc4\xa0" "c", "\xe4\xb8\xad"}, {1, 4, 3, 1}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.text(0) == " a");
+  CHECK(b.text(1) == "\xc4\xa0" "b");
+  CHECK(b.text(2) == "\xc4\xa0" "c");
+  CHECK(b.text(3) == "\xe4\xb8\xad");  // not written in byte characters: kept
+  CHECK(b.vocab->offsets == std::vector<uint32_t>{0, 2, 5, 8, 11});
+}
+
+TEST_CASE("texts are found by bytes, also empty ones, single bytes and prefixes", "[converter][vocabulary]") {
+  GgufBuilder g;
+  g.text("general.architecture", "x");
+  add_byte_vocabulary(g, 300);
+  const Built b = built(g);
+  REQUIRE(b.vocab != nullptr);
+  for (uint32_t id = 0; id < 300; ++id) CHECK(b.find(b.text(id)) == id);
+  CHECK(TokenTexts(*b.vocab).find("hel") == -1);
+  CHECK(TokenTexts(*b.vocab).find("") == -1);
+  CHECK(b.vocab->text_buckets.size() == 65537);
+  CHECK(b.vocab->text_buckets.back() == 300);
+  for (int byte = 0; byte < 256; ++byte) CHECK(b.vocab->byte_tokens[size_t(byte)] == byte);
+}
+
+TEST_CASE("merges are tables of ids, sorted by pair, the first of two equal pairs wins", "[converter][vocabulary]") {
+  const Built b = built(listed({"a", "b", "ab", "aba"}, {}, {"ab a", "a b", "a b"}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->merge_left == std::vector<uint32_t>{0, 2});
+  CHECK(b.vocab->merge_right == std::vector<uint32_t>{1, 0});
+  CHECK(b.vocab->merge_rank == std::vector<uint32_t>{1, 0});
+  CHECK(b.vocab->merge_result == std::vector<uint32_t>{2, 3});
+  CHECK(b.notices.empty());
+}
+
+TEST_CASE("merges without tokens are counted in a notice and left out", "[converter][vocabulary]") {
+  const Built b = built(listed({"a", "b", "ab"}, {}, {"a b", "a c", "b a", "ab", "", " ", "a "}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->merge_result == std::vector<uint32_t>{2});
+  REQUIRE(b.notices.size() == 1);
+  CHECK(b.notices[0].find("6 merges") != std::string::npos);
+}
+
+TEST_CASE("a merge finds the mapped token, not a user-defined one with the same raw bytes", "[converter][vocabulary]") {
+  // Token 0 is a literal space, token 1 the byte character for it.
+  const Built b = built(listed({" ", "\xc4\xa0", "\xc4\xa0\xc4\xa0"}, {4, 1, 1}, {"\xc4\xa0 \xc4\xa0"}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->merge_left == std::vector<uint32_t>{1});
+  CHECK(b.vocab->byte_tokens[' '] == 1);
+}
+
+TEST_CASE("equal texts are noticed and both keep their ids", "[converter][vocabulary]") {
+  const Built b = built(listed({"a", "b", "a"}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.notices.size() == 1);
+  CHECK(b.vocab->text_order == std::vector<uint32_t>{0, 2, 1});
+}
+
+TEST_CASE("special tokens are listed longest first", "[converter][vocabulary]") {
+  const Built b = built(listed({"x", "<u>", "<ccc>", "<dd>", "y", "<ee>"}, {1, 2, 3, 4, 5, 3}));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->special == std::vector<uint32_t>{2, 3, 5, 1});
+}
+
+TEST_CASE("the end of an answer is known by key and by text", "[converter][vocabulary]") {
+  GgufBuilder g = listed({"a", "<|endoftext|>", "<|im_end|>", "</s>", "<|fim_pad|>", "stop"}, {1, 3, 1, 1, 3, 3});
+  g.u32("tokenizer.ggml.eot_token_id", 5);
+  const Built b = built(g);
+  REQUIRE(b.vocab != nullptr);
+  // </s> is ordinary text here; <|im_end|> was forgotten to be marked and becomes a control token.
+  CHECK(b.vocab->end_of_generation == std::vector<uint32_t>{1, 2, 4, 5});
+  CHECK(b.vocab->types[2] == uint8_t(fb::TokenType::Control));
+  CHECK(b.vocab->types[3] == uint8_t(fb::TokenType::Normal));
+  CHECK(b.notices.size() == 1);
+}
+
+TEST_CASE("where <|return|> and <|call|> exist, <|end|> does not end the answer", "[converter][vocabulary]") {
+  CHECK(built(listed({"<|end|>"}, {3})).vocab->end_of_generation == std::vector<uint32_t>{0});
+  CHECK(built(listed({"<|end|>", "<|return|>", "<|call|>"}, {3, 3, 3})).vocab->end_of_generation == std::vector<uint32_t>{1, 2});
+}
+
+TEST_CASE("BOS is added by default only where the pre-tokenizer's family does", "[converter][vocabulary]") {
+  const auto adds = [](const char* pre) { return built(listed({"a"}).text("tokenizer.ggml.pre", pre)).vocab->add_bos; };
+  CHECK(adds("llama-bpe"));
+  CHECK(adds("tekken"));
+  CHECK(!adds("gpt-2"));
+  CHECK(!adds("qwen2"));
+  CHECK(!built(listed({"a"}).text("tokenizer.ggml.pre", "llama-bpe").boolean("tokenizer.ggml.add_bos_token", false)).vocab->add_bos);
+  CHECK(built(listed({"a"}).text("tokenizer.ggml.pre", "llama-bpe")).vocab->ignore_merges);
+  CHECK(!built(listed({"a"})).vocab->ignore_merges);
+  CHECK(built(listed({"a"}).remove("tokenizer.ggml.pre")).vocab->pre == "default");
+}
+
+TEST_CASE("ids beyond the vocabulary are noticed, -1 means none", "[converter][vocabulary]") {
+  Built b = built(listed({"a", "b"}).u32("tokenizer.ggml.bos_token_id", 2).u32("tokenizer.ggml.eos_token_id", 1));
+  CHECK(b.vocab->bos == -1);
+  CHECK(b.vocab->eos == 1);
+  CHECK(b.notices.size() == 1);
+  b = built(listed({"a", "b"}).number("tokenizer.ggml.bos_token_id", gguf_id::kI32, int32_t(-1)));
+  CHECK(b.vocab->bos == -1);
+  CHECK(b.notices.empty());
+}
+
+TEST_CASE("SentencePiece: scores, byte tokens, defaults", "[converter][vocabulary]") {
+  GgufBuilder g;
+  g.text("general.architecture", "x");
+  add_piece_vocabulary(g, 320);
+  const Built b = built(g);
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->kind == fb::VocabKind::SentencePieceBpe);
+  CHECK(b.vocab->scores.size() == 320);
+  CHECK(b.vocab->byte_tokens[0] == 3);
+  CHECK(b.vocab->byte_tokens[255] == 258);
+  CHECK(b.vocab->add_bos);
+  CHECK(!b.vocab->add_eos);
+  CHECK(!b.vocab->add_space_prefix);
+  CHECK(b.vocab->merge_left.empty());
+  CHECK(built(g.remove("tokenizer.ggml.add_space_prefix")).vocab->add_space_prefix);
+  const Built bare = built(g.remove("tokenizer.ggml.bos_token_id").remove("tokenizer.ggml.eos_token_id").remove("tokenizer.ggml.unknown_token_id"));
+  CHECK(bare.vocab->bos == 1);
+  CHECK(bare.vocab->eos == 2);
+  CHECK(bare.vocab->unk == 0);
+}
+
+TEST_CASE("vocabularies that contradict themselves are refused with the key", "[converter][vocabulary]") {
+  const auto error = [](const GgufBuilder& g) { return built(g).error; };
+  const auto says = [](const std::string& message, const char* part) { return message.find(part) != std::string::npos; };
+  CHECK(says(error(listed({"a"}).text("tokenizer.ggml.model", "bert")), "\"bert\""));
+  CHECK(says(error(listed({"a"}).remove("tokenizer.ggml.model")), "tokenizer.ggml.model is missing"));
+  CHECK(says(error(listed({"a"}).remove("tokenizer.ggml.tokens")), "tokenizer.ggml.tokens is missing"));
+  CHECK(says(error(listed({"a"}).remove("tokenizer.ggml.merges")), "tokenizer.ggml.merges is missing"));
+  CHECK(says(error(listed({})), "1 to"));
+  CHECK(says(error(listed({"a", "b"}, {1})), "1 elements for 2 tokens"));
+  CHECK(says(error(listed({"a"}, {7})), "unknown type 7"));
+  CHECK(says(error(listed({"a"}, {-1})), "negative"));
+  CHECK(says(error(listed({"a"}).numbers("tokenizer.ggml.tokens", gguf_id::kU32, std::vector<uint32_t>{1})), "array of u32"));
+  CHECK(says(error(listed({"a"}).boolean("tokenizer.ggml.bos_token_id", true)), "not a token id"));
+  CHECK(says(error(listed({std::string(65537, 'a')})), "65537 bytes"));
+  CHECK(error(listed({std::string(65536, 'a')})).empty());
+  GgufBuilder g;
+  add_piece_vocabulary(g, 320);
+  CHECK(says(error(GgufBuilder(g).remove("tokenizer.ggml.scores")), "scores is missing"));
+  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(319))), "319 elements for 320"));
+  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(320, NAN))), "not a finite"));
+}
+
+TEST_CASE("chat templates, the default and named ones, and sampling values reach the header", "[converter][vocabulary]") {
+  TemporaryFolder folder;
+  GgufBuilder g = toy_gguf({});
+  g.text("tokenizer.chat_template", "plain").text("tokenizer.chat_template.tool_use", "tools");
+  g.f32("general.sampling.temp", 0.6f).number("general.sampling.top_k", gguf_id::kI32, int32_t(20));
+  g.write(folder / "v.gguf");
+  REQUIRE(convert_file(folder / "v.gguf", folder / "v.slm").ok());
+  SlmWeights slm(folder / "v.slm");
+  CHECK(slm.header().chat_template()->str() == "plain");
+  REQUIRE(slm.header().chat_templates()->size() == 1);
+  CHECK(slm.header().chat_templates()->Get(0)->name()->str() == "tool_use");
+  CHECK(slm.header().chat_templates()->Get(0)->text()->str() == "tools");
+  CHECK(slm.header().sampling()->temp() == 0.6f);
+  CHECK(slm.header().sampling()->top_k() == 20);
+  CHECK(slm.header().sampling()->top_p() == -1.0f);
+
+  g.text("tokenizer.chat_template", std::string(kMaxTemplateBytes + 1, ' ')).write(folder / "v.gguf");
+  CHECK(!convert_file(folder / "v.gguf", folder / "v.slm").ok());
+  g.text("tokenizer.chat_template", std::string(kMaxTemplateBytes, ' ')).write(folder / "v.gguf");
+  CHECK(convert_file(folder / "v.gguf", folder / "v.slm").ok());
+  g.text("tokenizer.chat_template", "\xff").write(folder / "v.gguf");
+  CHECK(!convert_file(folder / "v.gguf", folder / "v.slm").ok());
+}
+
+}  // namespace sluice::test
