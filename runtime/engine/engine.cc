@@ -2,7 +2,6 @@
 #include "runtime/engine/engine.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/check.h"
 #include "runtime/engine/rope.h"
@@ -107,22 +106,5 @@ Status Engine::check_formats() const {
 }
 
 Result<KvCache> Engine::make_cache() { return KvCache::create(kv_shapes(shape_), plan_.kv_type, plan_.n_ctx, accountant_); }
-
-Result<double> Engine::product_rate(double seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
-  rows_ = {max_rows(), {}};
-  const GateUpPhase& phase = program_.first_gate_up();
-  const Phase only{&rows_, phase};
-  const double macs = 2.0 * phase.gate.rows * phase.gate.cols * rows_.n_rows;
-  double best = 0;
-  for (const Clock::time_point start = Clock::now(); since(start) < seconds;) {
-    const Clock::time_point pass = Clock::now();
-    SLUICE_TRY(const Ticket done, backend_->submit({&only, 1}, {}));
-    SLUICE_DO(backend_->wait(done));
-    best = std::max(best, macs / since(pass));
-  }
-  return best / 1e9;
-}
 
 }  // namespace sluice

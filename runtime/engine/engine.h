@@ -38,9 +38,6 @@ class Engine {
 
   Result<KvCache> make_cache();
 
-  // Multiply-accumulates per nanosecond of the largest product of a layer with max_rows() rows, repeated for a time.
-  Result<double> product_rate(double seconds);
-
   const Model& model() const { return *model_; }
   const std::shared_ptr<const Model>& shared_model() const { return model_; }
   const Plan& plan() const { return plan_; }

@@ -22,8 +22,6 @@ class Program {
   GatherPhase& gather() { return std::get<GatherPhase>(phases_.front().args); }
   HeadPhase& head() { return std::get<HeadPhase>(phases_.back().args); }
 
-  const GateUpPhase& first_gate_up() const { return std::get<GateUpPhase>(phases_[4].args); }
-
   std::span<const Phase> body() const { return std::span(phases_).first(phases_.size() - 1); }
   std::span<const Phase> head_only() const { return std::span(phases_).last(1); }
 

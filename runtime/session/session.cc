@@ -37,8 +37,8 @@ Status Session::feed(std::span<const int32_t> tokens, std::span<const bool> want
     n_held_ += n;
     SLUICE_DO(give_logits(wants_logits, done, n, tokens.size(), on_logits));
     done += n;
-    if (done < tokens.size() && take_cancel()) return cancelled(engine_);
     if (on_chunk && !on_chunk(done, tokens.size())) return cancelled(engine_);
+    if (done < tokens.size() && take_cancel()) return cancelled(engine_);
   }
   return {};
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Replaces operator new to count allocations and to fail the n-th one: a step allocates nothing, and a failed
+// allocation anywhere between opening a model and its first token is SLUICE_NO_MEMORY, never the end of the program.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "sluice/sluice.hpp"
+#include "support/catch.h"
+#include "toy.h"
+
+namespace {
+std::atomic<long> g_allocations{0};
+std::atomic<long> g_fail_at{-1};  // counts down; the allocation that finds 0 fails
+}  // namespace
+
+static void* allocate(size_t bytes) {
+  ++g_allocations;
+  if (g_fail_at.load() >= 0 && g_fail_at.fetch_sub(1) == 0) throw std::bad_alloc();
+  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
+  throw std::bad_alloc();
+}
+void* operator new(size_t bytes) { return allocate(bytes); }
+void* operator new[](size_t bytes) { return allocate(bytes); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, size_t) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete[](void* p, size_t) noexcept { std::free(p); }
+
+namespace sluice::test {
+namespace {
+
+// Everything a program does once; the first status that is not OK.
+sluice_status straight_line(const char* path) {
+  sluice_error error = SLUICE_ERROR_INIT;
+  sluice_model* model = nullptr;
+  sluice_plan* plan = nullptr;
+  sluice_engine* engine = nullptr;
+  sluice_session* session = nullptr;
+  sluice_text text{};
+  int32_t prompt[16];
+  size_t n = 0;
+  const char* const stop[] = {"a stop string that is long enough to be on the heap"};
+  sluice_options options = SLUICE_OPTIONS_INIT;
+  options.n_threads = 2, options.n_ctx = 64;
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.max_tokens = 2, request.stop = stop, request.n_stop = 1, request.ignore_end = true;
+  sluice_status s = sluice_model_open(path, &model, &error);
+  if (s == SLUICE_OK) s = sluice_model_describe(model, &text, &error);
+  sluice_text_free(&text);
+  const char chat[] = R"({"messages":[{"role":"user","content":"Hi"}]})";
+  if (s == SLUICE_OK) s = sluice_render_chat(model, chat, sizeof chat - 1, &text, &error);
+  sluice_text_free(&text);
+  if (s == SLUICE_OK) s = sluice_tokenize(model, "hello world", 11, 0, prompt, 16, &n, &error);
+  if (s == SLUICE_OK) s = sluice_plan_make(model, &options, &plan, &error);
+  if (s == SLUICE_OK) s = sluice_engine_create(model, plan, nullptr, nullptr, &engine, &error);
+  if (s == SLUICE_OK) s = sluice_session_create(engine, &session, &error);
+  request.prompt = prompt, request.n_prompt = n;
+  if (s == SLUICE_OK) s = sluice_generate(session, &request, nullptr, &error);
+  sluice_session_close(session);
+  sluice_engine_close(engine);
+  sluice_plan_close(plan);
+  sluice_model_close(model);
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("a step, its logits and the choice of a token allocate nothing", "[runtime][alloc]") {
+  TemporaryFolder folder;
+  for (const char* family : {"llama", "gemma3"}) {
+    for (bool tied : {true, false}) {
+      ToyOptions options;
+      options.architecture = family, options.tied = tied;
+      ToyEngine toy = load_toy(make_toy(folder, options), {.n_threads = 2});
+      const std::vector<int32_t> tokens = toy_tokens(40), history = tokens;
+      SamplingOptions sampling;
+      sampling.penalties.repeat = 1.1f;
+      auto cache = toy.engine->make_cache();
+      REQUIRE(cache.ok());
+      const SequenceTokens prefill{tokens, 0, &*cache}, decode{std::span(tokens).first(1), 40, &*cache};
+      const uint32_t last[] = {39}, first[] = {0};
+      const long before = g_allocations;
+      bool ok = toy.engine->step({&prefill, 1}).ok() && toy.engine->logits(last).ok();
+      for (int i = 0; i < 3 && ok; ++i) {
+        ok = toy.engine->step({&decode, 1}).ok();
+        const auto logits = toy.engine->logits(first);
+        ok = ok && logits.ok() && toy.session->sampler().pick(sampling, *logits, history, 41) >= 0;
+      }
+      const long after = g_allocations;
+      REQUIRE(ok);
+      CHECK(after - before == 0);
+    }
+  }
+}
+
+TEST_CASE("every failed allocation from open to the first tokens is reported, none ends the program",
+          "[runtime][alloc]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder);
+  REQUIRE(straight_line(path.c_str()) == SLUICE_OK);
+  const long start = g_allocations;
+  REQUIRE(straight_line(path.c_str()) == SLUICE_OK);
+  const long total = g_allocations - start;
+  CAPTURE(total);
+  REQUIRE(total > 100);
+  long reported = 0;
+  for (long n = 0; n < total; ++n) {
+    g_fail_at = n;
+    const sluice_status status = straight_line(path.c_str());
+    const bool hit = g_fail_at.exchange(-1) < 0;
+    if (!hit) continue;
+    if (status != SLUICE_NO_MEMORY) FAIL("allocation " << n << " of " << total << " gave status " << status);
+    ++reported;
+  }
+  CHECK(reported > total / 2);
+  CHECK(straight_line(path.c_str()) == SLUICE_OK);
+}
+
+}  // namespace sluice::test

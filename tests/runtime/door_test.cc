@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public door: wrong arguments, sizes of structs, defaults, texts.
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "sluice/convert.h"
+#include "sluice/sluice.hpp"
+#include "support/catch.h"
+#include "toy.h"
+
+namespace sluice::test {
+namespace {
+
+struct Opened {
+  TemporaryFolder folder;
+  std::string path = make_toy(folder);
+  sluice_error error = SLUICE_ERROR_INIT;
+  ModelPtr model;
+  PlanPtr plan;
+  EnginePtr engine;
+  SessionPtr session;
+  Opened() {
+    REQUIRE(sluice_model_open(path.c_str(), out(model), &error) == SLUICE_OK);
+    sluice_options options = SLUICE_OPTIONS_INIT;
+    options.n_ctx = 64;
+    REQUIRE(sluice_plan_make(model.get(), &options, out(plan), &error) == SLUICE_OK);
+    REQUIRE(sluice_engine_create(model.get(), plan.get(), nullptr, nullptr, out(engine), &error) == SLUICE_OK);
+    REQUIRE(sluice_session_create(engine.get(), out(session), &error) == SLUICE_OK);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("NULL arguments are usage errors and closing NULL is allowed", "[runtime][door]") {
+  sluice_error e = SLUICE_ERROR_INIT;
+  sluice_model* model = nullptr;
+  CHECK(sluice_model_open(nullptr, &model, &e) == SLUICE_USAGE);
+  CHECK(std::string(e.place) == "sluice_model_open");
+  CHECK(sluice_model_open("x", nullptr, nullptr) == SLUICE_USAGE);
+  CHECK(sluice_model_open_source(nullptr, &model, &e) == SLUICE_USAGE);
+  CHECK(sluice_model_describe(nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_model_verify(nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_model_weights(nullptr, "t", 0, 1, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_tokenize(nullptr, "a", 1, 0, nullptr, 0, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_detokenize(nullptr, nullptr, 0, false, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_render_chat(nullptr, nullptr, 0, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_plan_make(nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_plan_describe(nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_engine_create(nullptr, nullptr, nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_engine_probe(nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_session_create(nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_generate(nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_session_feed(nullptr, nullptr, 0, nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_session_truncate(nullptr, 0, &e) == SLUICE_USAGE);
+  CHECK(!sluice_plan_fits(nullptr));
+  CHECK(!sluice_token_is_end(nullptr, 0));
+  CHECK(sluice_session_length(nullptr) == 0);
+  sluice_model_close(nullptr), sluice_plan_close(nullptr), sluice_engine_close(nullptr), sluice_session_close(nullptr);
+  sluice_text_free(nullptr), sluice_session_cancel(nullptr), sluice_engine_memory(nullptr, nullptr);
+  sluice_sampling_defaults(nullptr, nullptr), sluice_engine_get_info(nullptr, nullptr);
+}
+
+TEST_CASE("a missing file and a file of something else are bad models", "[runtime][door]") {
+  TemporaryFolder folder;
+  sluice_error e = SLUICE_ERROR_INIT;
+  sluice_model* model = nullptr;
+  CHECK(sluice_model_open((folder / "none.slm").c_str(), &model, &e) == SLUICE_BAD_MODEL);
+  CHECK(std::string(e.place) == folder / "none.slm");
+  const std::string text(5000, 'x');
+  REQUIRE(write_small_file(folder / "text.slm", std::as_bytes(std::span(text.data(), text.size()))).ok());
+  CHECK(sluice_model_open((folder / "text.slm").c_str(), &model, &e) == SLUICE_BAD_MODEL);
+  CHECK(e.message[0] != 0);
+  CHECK(model == nullptr);
+}
+
+TEST_CASE_METHOD(Opened, "structs of older callers are read and written as far as they reach", "[runtime][door]") {
+  sluice_options options = SLUICE_OPTIONS_INIT;
+  options.n_ctx = 9999;  // beyond the model's: an error if it were read
+  options.size = offsetof(sluice_options, n_ctx);
+  PlanPtr other;
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_OK);
+  options.size = 0;
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
+  sluice_engine_info info = SLUICE_ENGINE_INFO_INIT;
+  info.size = offsetof(sluice_engine_info, device);
+  info.device[0] = '?';
+  sluice_engine_get_info(engine.get(), &info);
+  CHECK(info.size == offsetof(sluice_engine_info, device));
+  CHECK(info.n_ctx == 64);
+  CHECK(info.n_vocab == 320);
+  CHECK(info.device[0] == '?');
+}
+
+TEST_CASE_METHOD(Opened, "tokens and text round trip, and small buffers say how much they lack", "[runtime][door]") {
+  const std::string text = "hello the world\n\xF0\x9F\x98\x80";
+  std::vector<int32_t> tokens(64);
+  size_t n = 0;
+  REQUIRE(sluice_tokenize(model.get(), text.data(), text.size(), 0, tokens.data(), tokens.size(), &n, &error) == SLUICE_OK);
+  Text back;
+  REQUIRE(sluice_detokenize(model.get(), tokens.data(), n, false, back.out(), &error) == SLUICE_OK);
+  CHECK(back.view() == text);
+  size_t needed = 0;
+  CHECK(sluice_tokenize(model.get(), text.data(), text.size(), 0, nullptr, 0, &needed, &error) == SLUICE_FAILED);
+  CHECK(needed == n);
+  CHECK(sluice_tokenize(model.get(), nullptr, 0, 0, nullptr, 0, &needed, &error) == SLUICE_OK);
+  CHECK(needed == 0);
+}
+
+TEST_CASE_METHOD(Opened, "chat requests are checked and rendered", "[runtime][door]") {
+  const auto render = [&](const std::string& request, std::string& prompt) {
+    Text text;
+    const sluice_status status = sluice_render_chat(model.get(), request.data(), request.size(), text.out(), &error);
+    prompt = text.view();
+    return status;
+  };
+  std::string prompt;
+  CHECK(render(R"({"messages":[{"role":"user","content":"Hi"}]})", prompt) == SLUICE_OK);
+  CHECK(prompt == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  CHECK(render(R"({"messages":[],"template":"{{ bos_token }}|{{ x }}","x":3})", prompt) == SLUICE_OK);
+  CHECK(prompt == "<|im_start|>|3");
+  for (const char* bad : {"", "[]", "{", "{}", R"({"messages":3})", R"({"messages":[],"template":1})"})
+    CHECK(render(bad, prompt) == SLUICE_USAGE);
+}
+
+TEST_CASE_METHOD(Opened, "requests with wrong numbers are usage errors", "[runtime][door]") {
+  const int32_t prompt[] = {4, 5, 6};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);  // empty
+  request.prompt = prompt, request.n_prompt = 3, request.n_logprobs = 21;
+  CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
+  request.n_logprobs = 0, request.n_stop = 1;
+  CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
+  request.n_stop = 0, request.max_tokens = 2;
+  sluice_sampling sampling;
+  sluice_sampling_defaults(model.get(), &sampling);
+  sampling.n_bias = 2;
+  request.sampling = &sampling;
+  CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
+  sampling.n_bias = 0;
+  sluice_result result = SLUICE_RESULT_INIT;
+  CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_OK);
+  CHECK(result.n_prompt == 3);
+  CHECK(sluice_session_length(session.get()) >= 3);
+}
+
+TEST_CASE_METHOD(Opened, "a plan describes itself and an engine counts its memory", "[runtime][door]") {
+  Text text;
+  REQUIRE(sluice_plan_describe(plan.get(), text.out(), &error) == SLUICE_OK);
+  const auto json = nlohmann::json::parse(text.view());
+  uint64_t sum = 0;
+  for (const auto& part : json["parts"]) sum += part.get<uint64_t>();
+  CHECK(json["planned_bytes"] == sum);
+  CHECK(json["fits"] == true);
+  CHECK(json["n_ctx"] == 64);
+  sluice_memory memory = SLUICE_MEMORY_INIT;
+  sluice_engine_memory(engine.get(), &memory);
+  CHECK(memory.planned_bytes == sum);
+  CHECK(memory.used_bytes > 0);
+  CHECK(memory.peak_bytes >= memory.used_bytes);
+  CHECK(memory.process_peak_bytes > 0);
+}
+
+TEST_CASE_METHOD(Opened, "wrong options and small budgets have their own status", "[runtime][door]") {
+  sluice_options options = SLUICE_OPTIONS_INIT;
+  PlanPtr other;
+  options.device = "toaster";
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_NO_DEVICE);
+  options.device = nullptr, options.kv_type = "q1";
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
+  options.kv_type = nullptr, options.n_threads = -1;
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
+  options.n_threads = 0, options.memory_bytes = 1 << 20;
+  CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_OK);
+  CHECK(!sluice_plan_fits(other.get()));
+  sluice_engine* none = nullptr;
+  CHECK(sluice_engine_create(model.get(), other.get(), nullptr, nullptr, &none, &error) == SLUICE_NO_FIT);
+  CHECK(none == nullptr);
+}
+
+TEST_CASE("sampling defaults are the program's unless the file has its own", "[runtime][door]") {
+  sluice_sampling s;
+  sluice_sampling_defaults(nullptr, &s);
+  CHECK(s.temp == 0.8f);
+  CHECK(s.top_k == 40);
+  CHECK(s.top_p == 0.95f);
+  CHECK(s.min_p == 0.05f);
+  CHECK(s.repeat_penalty == 1.0f);
+  CHECK(s.seed == 0);
+}
+
+TEST_CASE("a model comes through a callback too, and its failures are told", "[runtime][door]") {
+  TemporaryFolder folder;
+  auto bytes = read_small_file(make_toy(folder), 64 << 20);
+  REQUIRE(bytes.ok());
+  struct User {
+    const std::string* bytes;
+    bool fail = false;
+  } user{&*bytes};
+  sluice_source source = SLUICE_SOURCE_INIT;
+  source.length = bytes->size(), source.name = "asset";
+  source.user = &user;
+  source.read = [](void* u, uint64_t offset, void* to, size_t n) {
+    const User& user = *static_cast<User*>(u);
+    if (user.fail || offset + n > user.bytes->size()) return false;
+    std::memcpy(to, user.bytes->data() + offset, n);
+    return true;
+  };
+  sluice_error error = SLUICE_ERROR_INIT;
+  ModelPtr model;
+  REQUIRE(sluice_model_open_source(&source, out(model), &error) == SLUICE_OK);
+  CHECK(sluice_model_verify(model.get(), nullptr, nullptr, &error) == SLUICE_OK);
+  user.fail = true;
+  CHECK(sluice_model_verify(model.get(), nullptr, nullptr, &error) == SLUICE_FAILED);
+  CHECK(std::string(error.place) == "asset");
+}
+
+TEST_CASE("a vocabulary-only file cuts text but computes nothing", "[runtime][door]") {
+  TemporaryFolder folder;
+  GgufBuilder gguf = toy_gguf({});
+  gguf.tensors.clear();
+  gguf.write(folder / "vocab.gguf");
+  REQUIRE(convert_file(folder / "vocab.gguf", folder / "vocab.slm").ok());
+  sluice_error error = SLUICE_ERROR_INIT;
+  ModelPtr model;
+  REQUIRE(sluice_model_open((folder / "vocab.slm").c_str(), out(model), &error) == SLUICE_OK);
+  size_t n = 0;
+  int32_t tokens[8];
+  CHECK(sluice_tokenize(model.get(), "hello", 5, 0, tokens, 8, &n, &error) == SLUICE_OK);
+  CHECK(n > 0);
+  Text text;
+  REQUIRE(sluice_model_describe(model.get(), text.out(), &error) == SLUICE_OK);
+  CHECK(nlohmann::json::parse(text.view())["vocabulary_only"] == true);
+  PlanPtr plan;
+  CHECK(sluice_plan_make(model.get(), nullptr, out(plan), &error) == SLUICE_BAD_MODEL);
+  CHECK(sluice_model_verify(model.get(), nullptr, nullptr, &error) == SLUICE_OK);
+}
+
+}  // namespace sluice::test

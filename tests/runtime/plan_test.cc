@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/plan/plan.h"
+
+#include "runtime/plan/activation_layout.h"
+#include "runtime/sampling/sampler.h"
+#include "support/catch.h"
+
+namespace sluice {
+namespace {
+
+ModelShape synthetic() {
+  ModelShape shape;
+  shape.d_model = 512, shape.n_vocab = 10000, shape.n_ctx = 8192;
+  for (int l = 0; l < 4; ++l) shape.layers.push_back({8, 2, 64, 1536});
+  shape.rope_halves = {32};
+  shape.weight_bytes = 40 << 20, shape.weight_bytes_per_token = 35 << 20;
+  shape.vector_bytes = 10000;
+  shape.header_bytes = 50000, shape.tokenizer_bytes = 700000, shape.table_bytes = 3000;
+  return shape;
+}
+
+DeviceProfile device(KvType kv = KvType::kQ8) {
+  return {"cpu", kv, [](const StepLimits& limits) { return uint64_t{1000} * limits.max_rows; }};
+}
+
+Machine machine() { return {uint64_t{4} << 30, 2}; }
+
+Plan plan_of(const ModelShape& shape, const PlanOptions& options, const DeviceProfile& d = device()) {
+  auto plan = make_plan(shape, options, machine(), d);
+  REQUIRE(plan.ok());
+  return *plan;
+}
+
+uint64_t sum_of_parts(const Plan& plan) {
+  uint64_t sum = 0;
+  for (uint64_t bytes : plan.parts) sum += bytes;
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a plan is the sum of its parts and each part is what its room says", "[runtime][plan]") {
+  const ModelShape shape = synthetic();
+  const Plan plan = plan_of(shape, {});
+  CHECK(plan.fits());
+  CHECK(plan.n_ctx == 4096);
+  CHECK(plan.n_threads == 2);
+  CHECK(plan.max_rows == 512);
+  CHECK(plan.budget_bytes == uint64_t{4} << 30);
+  CHECK(!plan.strict_budget);
+  CHECK(plan.planned_bytes == sum_of_parts(plan));
+  CHECK(plan.part(Part::kWeights) == (40 << 20) + 12288);
+  CHECK(plan.part(Part::kKv) == 4 * 4096 * 2 * (64 + 64 + 4 + 2));
+  CHECK(plan.part(Part::kActivations) == activation_layout(shape, 512).total);
+  CHECK(plan.part(Part::kLogits) == 40960 + Sampler::buffer_bytes(10000, 4096));
+  CHECK(plan.part(Part::kScratch) == 512000);
+}
+
+TEST_CASE("a smaller model context is the default context", "[runtime][plan]") {
+  ModelShape shape = synthetic();
+  shape.n_ctx = 300;
+  const Plan plan = plan_of(shape, {});
+  CHECK(plan.n_ctx == 300);
+  CHECK(plan.max_rows == 300);
+}
+
+TEST_CASE("exactly the minimum fits and one byte less does not", "[runtime][plan]") {
+  const ModelShape shape = synthetic();
+  PlanOptions options;
+  const uint64_t minimum = plan_of(shape, options).minimum_bytes;
+  options.budget_bytes = minimum;
+  const Plan fits = plan_of(shape, options);
+  CHECK(fits.fits());
+  CHECK(fits.strict_budget);
+  CHECK(fits.planned_bytes <= minimum);
+  CHECK(fits.max_n_ctx >= fits.n_ctx);
+  options.budget_bytes = minimum - 1;
+  const Plan refused = plan_of(shape, options);
+  CHECK(!refused.fits());
+  CHECK(refused.minimum_bytes == minimum);
+  CHECK(refused.max_n_ctx < refused.n_ctx);
+}
+
+TEST_CASE("the largest context fits and the next one does not", "[runtime][plan]") {
+  const ModelShape shape = synthetic();
+  PlanOptions options;
+  options.budget_bytes = plan_of(shape, {}).minimum_bytes - (1 << 20);
+  const uint32_t largest = plan_of(shape, options).max_n_ctx;
+  REQUIRE(largest > 0);
+  options.n_ctx = largest;
+  CHECK(plan_of(shape, options).fits());
+  options.n_ctx = largest + 1;
+  CHECK(!plan_of(shape, options).fits());
+}
+
+TEST_CASE("a tight budget shortens prefill chunks before it refuses", "[runtime][plan]") {
+  const ModelShape shape = synthetic();
+  PlanOptions options;
+  options.budget_bytes = plan_of(shape, {}).planned_bytes - 1;
+  const Plan plan = plan_of(shape, options);
+  CHECK(plan.fits());
+  CHECK(plan.max_rows == 256);
+  options.max_rows = 512;  // unless a person asked for it
+  CHECK(!plan_of(shape, options).fits());
+}
+
+TEST_CASE("a model larger than any budget is refused with numbers", "[runtime][plan]") {
+  ModelShape shape = synthetic();
+  shape.weight_bytes = uint64_t{70} << 30;
+  const Plan plan = plan_of(shape, {});
+  CHECK(!plan.fits());
+  CHECK(plan.max_n_ctx == 0);
+  CHECK(plan.minimum_bytes > uint64_t{70} << 30);
+}
+
+TEST_CASE("a float cache is planned where the device asks for one", "[runtime][plan]") {
+  const Plan plan = plan_of(synthetic(), {}, device(KvType::kF32));
+  CHECK(plan.part(Part::kKv) == uint64_t{4} * 4096 * 2 * 64 * 4 * 2);
+}
+
+TEST_CASE("options out of their range are usage errors", "[runtime][plan]") {
+  PlanOptions options;
+  options.n_ctx = 8193;
+  auto plan = make_plan(synthetic(), options, machine(), device());
+  REQUIRE(!plan.ok());
+  CHECK(plan.error().code == Code::kUsage);
+  options = {};
+  options.max_rows = kMaxRowsLimit + 1;
+  CHECK(make_plan(synthetic(), options, machine(), device()).error().code == Code::kUsage);
+  options = {};
+  options.max_logit_rows = kMaxRowsLimit;
+  CHECK(make_plan(synthetic(), options, machine(), device()).ok());
+}
+
+TEST_CASE("post-norms and row-major tables add their buffers", "[runtime][plan]") {
+  ModelShape plain = synthetic(), gemma = synthetic(), table = synthetic();
+  gemma.has_post_norms = true;
+  table.gather_row_bytes = 640, table.gather_chunk_bytes = 5000;
+  const uint64_t stream = uint64_t{512} * 512 * 4;
+  CHECK(activation_layout(gemma, 512).total == activation_layout(plain, 512).total + 2 * stream);
+  CHECK(activation_layout(table, 512).total == activation_layout(plain, 512).total + 512 * 640);
+  CHECK(plan_of(table, {}).part(Part::kIo) == 8192);
+}
+
+TEST_CASE("buffers of the activation layout do not overlap", "[runtime][plan]") {
+  ModelShape shape = synthetic();
+  shape.has_post_norms = true;
+  shape.rope_halves = {32, 32};
+  const ActivationLayout at = activation_layout(shape, 7);
+  const std::vector<uint64_t> places = {at.x[0], at.x[1], at.branch, at.q, at.attended.f32, at.attended.q8,
+                                        at.attended.scale, at.attended.sum16, at.ffn.f32, at.ffn.q8, at.ffn.scale,
+                                        at.ffn.sum16, at.rope_cos[0], at.rope_sin[0], at.rope_cos[1], at.rope_sin[1]};
+  const std::vector<uint64_t> bytes = {7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512,
+                                       7 * 16 * 4, 7 * 32 * 4, 7 * 1536 * 4, 7 * 1536, 7 * 48 * 4, 7 * 96 * 4,
+                                       7 * 32 * 4, 7 * 32 * 4, 7 * 32 * 4, 7 * 32 * 4};
+  for (size_t i = 0; i < places.size(); ++i) {
+    CHECK(places[i] % 64 == 0);
+    CHECK(places[i] + bytes[i] <= (i + 1 < places.size() ? places[i + 1] : at.total));
+  }
+}
+
+}  // namespace sluice
