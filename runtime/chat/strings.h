@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Python's string operations on valid UTF-8.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::jinja {
+
+// The first code point's bytes; `text` (not empty) moves past it.
+std::string_view take_letter(std::string_view& text);
+
+size_t count_letters(std::string_view text);                 // code points
+size_t letter_offset(std::string_view text, size_t letter);  // bytes before that code point, text.size() past the end
+
+bool is_blank(uint32_t code_point);  // str.isspace
+
+// Strips code points that are in `characters`, or blanks if it is null.
+std::string_view strip(std::string_view text, const std::string* characters, bool left, bool right);
+
+// Simple case mapping of Latin, Greek and Cyrillic letters.
+std::string to_upper(std::string_view text);
+std::string to_lower(std::string_view text);
+std::string capitalized(std::string_view text);
+std::string titled(std::string_view text);  // Jinja's title filter
+
+std::vector<std::string_view> split_lines(std::string_view text);
+
+// str.split: at most `limit` cuts (negative: all); an empty separator cuts at runs of blanks. `from_right` is rsplit.
+std::vector<std::string_view> split(std::string_view text, std::string_view separator, int64_t limit, bool from_right);
+
+std::string replaced(std::string_view text, std::string_view what, std::string_view by, int64_t limit);
+
+}  // namespace sluice::jinja

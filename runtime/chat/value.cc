@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/chat/value.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/tokenizer/unicode.h"
+
+namespace sluice::jinja {
+
+Value Value::none() {
+  Value v;
+  v.kind = Kind::kNone;
+  return v;
+}
+
+Value Value::boolean(bool b) {
+  Value v;
+  v.kind = Kind::kBool;
+  v.b = b;
+  return v;
+}
+
+Value Value::integer(int64_t i) {
+  Value v;
+  v.kind = Kind::kInt;
+  v.i = i;
+  return v;
+}
+
+Value Value::number(double d) {
+  Value v;
+  v.kind = Kind::kFloat;
+  v.d = d;
+  return v;
+}
+
+Value Value::string(std::string s) {
+  Value v;
+  v.kind = Kind::kString;
+  auto text = std::make_shared<Text>();
+  text->s = std::move(s);
+  v.object = std::move(text);
+  return v;
+}
+
+const std::string& Value::text() const { return as<Text>().s; }
+List& Value::list() const { return as<List>(); }
+Dict& Value::dict() const { return as<Dict>(); }
+
+const Value* Dict::find(const Value& key) const {
+  for (const auto& [k, v] : items) {
+    if (equal(k, key)) return &v;
+  }
+  return nullptr;
+}
+
+const Value* Dict::find(std::string_view key) const {
+  for (const auto& [k, v] : items) {
+    if (k.is(Kind::kString) && k.text() == key) return &v;
+  }
+  return nullptr;
+}
+
+uint32_t depth_of(const Value& v) {
+  if (v.is(Kind::kList) || v.is(Kind::kDict)) return v.as<Container>().depth;
+  if (v.is(Kind::kMethod)) return 1 + depth_of(v.as<Method>().self);
+  return v.is(Kind::kMacro) ? v.as<Container>().depth : 0;
+}
+
+uint64_t weight_of(const Value& v) {
+  if (v.is(Kind::kString)) return 1 + v.text().size();
+  return v.is(Kind::kList) || v.is(Kind::kDict) ? v.as<Container>().weight : 1;
+}
+
+void Container::count(const Value& item) {
+  depth = std::max(depth, 1 + depth_of(item));
+  weight = std::min(weight + weight_of(item), kMaxValueWeight + 1);
+  if (item.is(Kind::kList) || item.is(Kind::kDict)) item.as<Container>().frozen = true;
+}
+
+Value make_list(std::vector<Value> items, ListKind kind) {
+  auto list = std::make_shared<List>();
+  list->list_kind = kind;
+  for (const Value& item : items) list->count(item);
+  list->items = std::move(items);
+  Value v;
+  v.kind = Kind::kList;
+  v.object = std::move(list);
+  return v;
+}
+
+Value make_dict(std::vector<std::pair<Value, Value>> items) {
+  auto dict = std::make_shared<Dict>();
+  for (const auto& [key, value] : items) {
+    dict->count(key);
+    dict->count(value);
+  }
+  dict->items = std::move(items);
+  Value v;
+  v.kind = Kind::kDict;
+  v.object = std::move(dict);
+  return v;
+}
+
+const char* type_name(const Value& v) {
+  switch (v.kind) {
+    case Kind::kUndefined: return "undefined value";
+    case Kind::kNone: return "NoneType";
+    case Kind::kBool: return "bool";
+    case Kind::kInt: return "int";
+    case Kind::kFloat: return "float";
+    case Kind::kString: return "str";
+    case Kind::kDict: return "dict";
+    case Kind::kNamespace: return "namespace";
+    case Kind::kMacro: return "macro";
+    case Kind::kLoop: return "loop";
+    case Kind::kFunction:
+    case Kind::kMethod: return "function";
+    case Kind::kList: break;
+  }
+  static constexpr const char* kNames[] = {"list", "tuple", "generator", "view"};
+  return kNames[size_t(v.list().list_kind)];
+}
+
+bool truth(const Value& v) {
+  switch (v.kind) {
+    case Kind::kUndefined:
+    case Kind::kNone: return false;
+    case Kind::kBool: return v.b;
+    case Kind::kInt: return v.i != 0;
+    case Kind::kFloat: return v.d != 0;
+    case Kind::kString: return !v.text().empty();
+    case Kind::kList: return v.list().list_kind == ListKind::kGenerator || !v.list().items.empty();
+    case Kind::kDict: return !v.dict().items.empty();
+    default: return true;
+  }
+}
+
+bool equal(const Value& a, const Value& b) {
+  if (a.numeric() && b.numeric()) {
+    return a.integral() && b.integral() ? a.as_int() == b.as_int() : a.as_double() == b.as_double();
+  }
+  if (a.kind != b.kind) return false;
+  switch (a.kind) {
+    case Kind::kUndefined:
+    case Kind::kNone: return true;
+    case Kind::kString: return a.text() == b.text();
+    case Kind::kFunction: return a.i == b.i;
+    case Kind::kList: {
+      const List &x = a.list(), &y = b.list();
+      if (x.list_kind != y.list_kind || x.items.size() != y.items.size()) return false;
+      for (size_t k = 0; k < x.items.size(); ++k) {
+        if (!equal(x.items[k], y.items[k])) return false;
+      }
+      return true;
+    }
+    case Kind::kDict: {
+      const Dict &x = a.dict(), &y = b.dict();
+      if (x.items.size() != y.items.size()) return false;
+      for (const auto& [key, value] : x.items) {
+        const Value* other = y.find(key);
+        if (!other || !equal(value, *other)) return false;
+      }
+      return true;
+    }
+    default: return a.object == b.object;
+  }
+}
+
+int compare(const Value& a, const Value& b) {
+  auto sign = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : 0; };
+  if (a.numeric() && b.numeric()) {
+    if (a.integral() && b.integral()) return sign(a.as_int(), b.as_int());
+    double x = a.as_double(), y = b.as_double();
+    // NaN has no order in Python; here it is the largest, so that sorting stays well-defined.
+    return std::isnan(x) || std::isnan(y) ? sign(int(std::isnan(x)), int(std::isnan(y))) : sign(x, y);
+  }
+  if (a.is(Kind::kString) && b.is(Kind::kString)) return sign(a.text().compare(b.text()), 0);
+  if (a.is(Kind::kList) && b.is(Kind::kList) && a.list().list_kind == b.list().list_kind) {
+    const auto &x = a.list().items, &y = b.list().items;
+    for (size_t k = 0; k < std::min(x.size(), y.size()); ++k) {
+      if (equal(x[k], y[k])) continue;
+      return compare(x[k], y[k]);
+    }
+    return sign(x.size(), y.size());
+  }
+  return 2;
+}
+
+bool from_json(const Json& json, Value& out, uint32_t depth) {
+  if (depth >= kMaxValueDepth / 2) return false;
+  switch (json.type()) {
+    case Json::value_t::null: out = Value::none(); return true;
+    case Json::value_t::boolean: out = Value::boolean(json.get<bool>()); return true;
+    case Json::value_t::number_integer: out = Value::integer(json.get<int64_t>()); return true;
+    case Json::value_t::number_unsigned: {
+      uint64_t n = json.get<uint64_t>();
+      out = n > uint64_t(INT64_MAX) ? Value::number(double(n)) : Value::integer(int64_t(n));
+      return true;
+    }
+    case Json::value_t::number_float: out = Value::number(json.get<double>()); return true;
+    case Json::value_t::string: {
+      std::string storage;
+      out = Value::string(std::string(valid_utf8(json.get_ref<const std::string&>(), storage)));
+      return true;
+    }
+    case Json::value_t::array: {
+      std::vector<Value> items(json.size());
+      for (size_t k = 0; k < items.size(); ++k) {
+        if (!from_json(json[k], items[k], depth + 1)) return false;
+      }
+      out = make_list(std::move(items));
+      return true;
+    }
+    case Json::value_t::object: {
+      std::vector<std::pair<Value, Value>> items;
+      for (const auto& [key, value] : json.items()) {
+        std::string storage;
+        items.emplace_back(Value::string(std::string(valid_utf8(key, storage))), Value());
+        if (!from_json(value, items.back().second, depth + 1)) return false;
+      }
+      out = make_dict(std::move(items));
+      return true;
+    }
+    default: return false;
+  }
+}
+
+}  // namespace sluice::jinja

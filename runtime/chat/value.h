@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The values that templates compute with: Python's, as far as templates see them. Strings, lists and dicts are shared
+// and do not change, but for list.append and list.pop of plain values; so no list or dict ever contains itself.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice::jinja {
+
+using Json = nlohmann::ordered_json;
+
+enum class Kind : uint8_t { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kDict, kNamespace, kMacro, kLoop, kFunction, kMethod };
+
+// Containers nest at most so deep: destructors and printing recurse. And they hold at most so many items and bytes of
+// text, those of items that occur twice counted twice: [x, x] of [x, x] of … would take for ever to print.
+inline constexpr uint32_t kMaxValueDepth = 200;
+inline constexpr uint64_t kMaxValueWeight = 64 << 20;
+
+struct Object {
+  virtual ~Object() = default;
+};
+
+struct Value {
+  Kind kind = Kind::kUndefined;
+  union {
+    bool b;
+    int64_t i;  // kInt; kUndefined: 1 + index of the name that was missing; kFunction: which
+    double d;
+  };
+  std::shared_ptr<Object> object;
+
+  Value() : i(0) {}
+  static Value none();
+  static Value boolean(bool b);
+  static Value integer(int64_t i);
+  static Value number(double d);
+  static Value string(std::string s);
+
+  bool undefined() const { return kind == Kind::kUndefined; }
+  bool is(Kind k) const { return kind == k; }
+  bool numeric() const { return kind == Kind::kBool || kind == Kind::kInt || kind == Kind::kFloat; }
+  bool integral() const { return kind == Kind::kBool || kind == Kind::kInt; }
+  int64_t as_int() const { return kind == Kind::kBool ? int64_t(b) : i; }
+  double as_double() const { return kind == Kind::kFloat ? d : double(as_int()); }
+
+  const std::string& text() const;  // kString
+  struct List& list() const;        // kList
+  struct Dict& dict() const;        // kDict
+  template <class T>
+  T& as() const {
+    return static_cast<T&>(*object);
+  }
+};
+
+struct Text : Object {
+  std::string s;
+};
+
+// What Python tells apart: a generator is always true and has no length, but templates only iterate over it.
+enum class ListKind : uint8_t { kList, kTuple, kGenerator, kView };
+
+struct Container : Object {
+  uint32_t depth = 1;   // 1 + that of the deepest item
+  uint64_t weight = 1;  // 1 + those of the items
+  bool frozen = false;  // is itself an item of something, so its weight must not change any more
+  void count(const Value& item);
+};
+
+struct List : Container {
+  std::vector<Value> items;
+  ListKind list_kind = ListKind::kList;
+};
+
+struct Dict : Container {
+  std::vector<std::pair<Value, Value>> items;  // in order of insertion
+
+  const Value* find(const Value& key) const;
+  const Value* find(std::string_view key) const;
+};
+
+// namespace(): the only thing whose members templates assign.
+struct Namespace : Object {
+  std::map<std::string, Value, std::less<>> members;
+};
+
+// A method that was looked up but not called yet.
+struct Method : Object {
+  Value self;
+  std::string name;
+};
+
+uint32_t depth_of(const Value& v);
+uint64_t weight_of(const Value& v);
+inline bool too_large(const Value& v) { return depth_of(v) > kMaxValueDepth || weight_of(v) > kMaxValueWeight; }
+Value make_list(std::vector<Value> items, ListKind kind = ListKind::kList);
+Value make_dict(std::vector<std::pair<Value, Value>> items);  // keys are different
+
+const char* type_name(const Value& v);  // Python's: "str", "int", …
+bool truth(const Value& v);
+bool equal(const Value& a, const Value& b);
+
+// -1, 0, 1, or 2 if Python refuses to order the two.
+int compare(const Value& a, const Value& b);
+
+// False where the context nests too deeply.
+bool from_json(const Json& json, Value& out, uint32_t depth = 0);
+
+// str(v) and repr(v).
+void print(const Value& v, std::string& out);
+void print_repr(const Value& v, std::string& out);
+
+struct JsonStyle {
+  int indent = -1;  // -1: one line
+  bool sort_keys = false, ascii = false;
+  std::string item_separator = ", ", key_separator = ": ";
+};
+// json.dumps(v); false for what it refuses.
+bool print_json(const Value& v, const JsonStyle& style, std::string& out, int level = 0);
+
+}  // namespace sluice::jinja
