@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "disk_probe.h"
 #include "looks.h"
 #include "model_arg.h"
 #include "output.h"
@@ -14,6 +15,7 @@ namespace sluice {
 
 namespace {
 
+constexpr uint64_t kUsualContext = 4096;
 constexpr size_t kSlice = 512;  // tokens fed at a time, so that a signal is noticed
 
 struct Work {
@@ -99,31 +101,33 @@ struct Figures {
   sluice_engine_info info;
   sluice_memory memory;
   sluice_probe probe;
+  double disk_GB_s;
   double weight_GB_s() const { return decode * double(info.weight_bytes_per_token) / 1e9; }
 };
 
 Json report(const Figures& f) {
-  return {{"model", f.name},
-          {"device", f.info.device},
-          {"isa", f.info.isa},
-          {"threads", f.info.n_threads},
-          {"batch", 1},
-          {"depth", f.work.depth},
-          {"repetitions", f.work.n_repeat},
-          {"prefill", {{"tokens", f.work.n_prompt}, {"tok_s", f.prefill}}},
-          {"decode",
-           {{"tokens", f.work.n_decode},
-            {"tok_s", f.decode},
-            {"weight_bytes_per_token", f.info.weight_bytes_per_token},
-            {"GB_s", f.weight_GB_s()}}},
-          {"load_s", f.info.load_s},
-          {"memory",
-           {{"budget_bytes", f.memory.budget_bytes},
-            {"planned_bytes", f.memory.planned_bytes},
-            {"peak_bytes", f.memory.peak_bytes},
-            {"process_peak_bytes", f.memory.process_peak_bytes}}},
-          {"io", {{"bytes_per_token", 0}, {"GB_s", 0.0}}},  // all weights are resident
-          {"probe", {{"read_GB_s", f.probe.read_GB_s}, {"int8_GMAC_s", f.probe.int8_GMAC_s}}}};
+  return {
+      {"model", f.name},
+      {"device", f.info.device},
+      {"isa", f.info.isa},
+      {"threads", f.info.n_threads},
+      {"batch", 1},
+      {"depth", f.work.depth},
+      {"repetitions", f.work.n_repeat},
+      {"prefill", {{"tokens", f.work.n_prompt}, {"tok_s", f.prefill}}},
+      {"decode",
+       {{"tokens", f.work.n_decode},
+        {"tok_s", f.decode},
+        {"weight_bytes_per_token", f.info.weight_bytes_per_token},
+        {"GB_s", f.weight_GB_s()}}},
+      {"load_s", f.info.load_s},
+      {"memory",
+       {{"budget_bytes", f.memory.budget_bytes},
+        {"planned_bytes", f.memory.planned_bytes},
+        {"peak_bytes", f.memory.peak_bytes},
+        {"process_peak_bytes", f.memory.process_peak_bytes}}},
+      {"io", {{"bytes_per_token", 0}, {"GB_s", 0.0}}},  // all weights are resident
+      {"probe", {{"read_GB_s", f.probe.read_GB_s}, {"int8_GMAC_s", f.probe.int8_GMAC_s}, {"disk_GB_s", f.disk_GB_s}}}};
 }
 
 void print_table(const Figures& f) {
@@ -139,11 +143,12 @@ void print_table(const Figures& f) {
   put(printable(f.name) + ", " + f.info.device + " " + f.info.isa + ", " + std::to_string(f.info.n_threads) +
       " threads" + (f.work.depth ? ", after " + std::to_string(f.work.depth) + " tokens" : "") + "\n\n");
   put(table(rows, "lrrl"));
-  put("\n" + table({{"load", human_number(f.info.load_s) + " s"},
-                    {"memory", human_bytes(f.memory.peak_bytes) + " of " + human_bytes(f.memory.budget_bytes)},
-                    {"this machine", human_number(f.probe.read_GB_s) + " GB/s memory, " +
-                                         human_number(f.probe.int8_GMAC_s) + " int8 GMAC/s"}},
-                   "ll"));
+  put("\n" +
+      table({{"load", human_number(f.info.load_s) + " s"},
+             {"memory", human_bytes(f.memory.peak_bytes) + " of " + human_bytes(f.memory.budget_bytes)},
+             {"this machine", human_number(f.probe.read_GB_s) + " GB/s memory, " + human_number(f.probe.int8_GMAC_s) +
+                                  " int8 GMAC/s, " + human_number(f.disk_GB_s) + " GB/s disk"}},
+            "ll"));
 }
 
 int run(const Arguments& arguments) {
@@ -152,11 +157,14 @@ int run(const Arguments& arguments) {
   if (!work.n_prompt && !work.n_decode) return complain(kUsage, "bench: -p 0 and -n 0 leave nothing to measure");
   sluice_options options = engine_settings(arguments);
   const uint64_t needed = work.depth + std::max(work.n_prompt, work.n_decode);
-  if (needed > (options.n_ctx ? options.n_ctx : 4096)) {
-    return complain(kUsage, "bench: -p, -n and -d need --context " + std::to_string(needed));
-  }
+  if (needed > UINT32_MAX) return complain(kUsage, "bench: no model has a context of " + std::to_string(needed));
+  if (!options.n_ctx && needed > kUsualContext) options.n_ctx = uint32_t(needed);
   LoadedModel model;
   if (const int code = load_model(arguments.positional()[0], options, model)) return code;
+  if (needed > model.info.n_ctx) {
+    return complain(kUsage, "bench: -p, -n and -d need a context of " + std::to_string(needed) +
+                                " tokens, here it is " + std::to_string(model.info.n_ctx) + " (--context)");
+  }
   Json facts;
   if (const int code = describe_model(model, facts)) return code;
   std::vector<double> prefill, decode;
@@ -164,17 +172,16 @@ int run(const Arguments& arguments) {
     Bench bench(model, work);
     if (const int code = bench.run(prefill, decode)) return code;
   }
-  Figures f{facts.contains("name") && facts["name"].is_string() ? facts["name"].get<std::string>() : model.path,
-            work,
-            median(prefill),
-            median(decode),
-            model.info,
-            {},
-            {}};
+  Figures f{};
+  f.name = facts.contains("name") && facts["name"].is_string() ? facts["name"].get<std::string>() : model.path;
+  f.work = work;
+  f.prefill = median(prefill), f.decode = median(decode);
+  f.info = model.info;
   f.probe.size = sizeof f.probe;
   sluice_error error = SLUICE_ERROR_INIT;
   if (sluice_engine_probe(model.engine.get(), &f.probe, &error) != SLUICE_OK) return complain(error);
   if (interrupted()) return interrupt_exit_code();
+  f.disk_GB_s = probe_disk_GB_s(model.path);
   f.memory = engine_memory(model.engine.get());
   if (arguments.has(Opt::kJson)) {
     put(json_line(report(f)));

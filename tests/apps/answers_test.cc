@@ -143,6 +143,9 @@ TEST_CASE("bench reports medians, the machine's limits and its memory", "[apps]"
   CHECK(json["probe"]["int8_GMAC_s"].get<double>() > 0);
   for (const char* key : {"model", "isa", "threads", "load_s", "memory", "io"}) CHECK(json.contains(key));
   CHECK(contains(shop.run({"bench", shop.model, "-p", "8", "-n", "2", "-r", "1"}).out, "of the memory bandwidth"));
+  const Ran beyond = shop.run({"bench", shop.model, "-p", "8", "-d", "600"});
+  CHECK(beyond.code == 2);
+  CHECK(contains(beyond.err, "--context"));
 }
 
 TEST_CASE("a model agrees with itself, and its perplexity is that of its own predictions", "[apps]") {

@@ -49,7 +49,6 @@ TEST_CASE("wrong usage ends with 2, an empty standard output and a message that 
       {{"convert", "a.gguf"}, "-o OUT.slm"},
       {{"bench", "m", "-b", "2"}, "allowed: 1"},
       {{"bench", "m", "-p", "0", "-n", "0"}, "nothing to measure"},
-      {{"bench", "m", "-d", "5000"}, "--context"},
       {{"eval", "m"}, "--text"},
       {{"eval", "m", "--text", "a", "--reference", "b"}, "--reference"},
       {{"eval", "m", "--reference", "a", "--against", "b"}, "--against"},
