@@ -14,12 +14,20 @@ using Numbers = flatbuffers::Vector<uint32_t>;
 
 constexpr uint32_t kBuckets = 65537;
 constexpr uint32_t kByteTokens = 256;
+constexpr uint32_t kAhead = 32;  // tokens between asking for memory and using it
 
 // The vocabulary's fields as plain pointers, once their lengths have been checked.
 struct Texts {
   const uint8_t* bytes;
   const uint32_t* offsets;
   uint32_t n_tokens;
+
+  // The texts lie in another order than they are visited: asks for the offsets of a later token and the bytes of a
+  // nearer one (whose offsets have arrived). Numbers beyond the last token are ignored.
+  void fetch(uint32_t later, uint32_t nearer) const {
+    if (later < n_tokens) __builtin_prefetch(offsets + later);
+    if (nearer < n_tokens) __builtin_prefetch(bytes + offsets[nearer]);
+  }
 
   std::string_view operator[](uint32_t token) const {
     return {reinterpret_cast<const char*>(bytes) + offsets[token], offsets[token + 1] - offsets[token]};
@@ -90,8 +98,10 @@ Status check_text_order(const HeaderCheck& check, const fb::Vocab& vocab, const 
   std::string_view before;
   for (uint32_t i = 0; i < texts.n_tokens; ++i) {
     if (order[i] >= texts.n_tokens) return check.refuse("the look-up table names token %u", order[i]);
+    if (i + kAhead < texts.n_tokens) texts.fetch(order[i + kAhead], order[i + kAhead / 2]);
     const std::string_view text = texts[order[i]];
-    if (i != 0 && (text < before || (text == before && order[i] <= order[i - 1]))) {
+    const int after = i == 0 ? 1 : text.compare(before);
+    if (after < 0 || (after == 0 && order[i] <= order[i - 1])) {
       return check.refuse("the look-up table is not sorted at token %u", order[i]);
     }
     for (const uint32_t bucket = bucket_of(text); next_bucket <= bucket; ++next_bucket) {

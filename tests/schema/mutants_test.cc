@@ -1,59 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of damaged and hostile .slm files. Hashes are made right again after each change, so that mutants reach the
 // deep checks. Each one is either refused with file, place and reason, or harmless: whatever is accepted can be used.
-#include <cstring>
-#include <vector>
-
 #include "allocation_watch.h"
-#include "base/hash.h"
 #include "exercise.h"
+#include "slm_bytes.h"
 #include "support/catch.h"
-#include "support/temporary_folder.h"
-#include "tiny_model.h"
 
 namespace sluice {
 
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-int read_bytes(void* user, uint64_t offset, void* out, size_t n) {
-  memcpy(out, static_cast<const Bytes*>(user)->data() + offset, n);
-  return 0;
-}
-
-Bytes tiny_bytes(const TinyModel& model) {
-  TemporaryFolder folder;
-  REQUIRE(write_tiny_model(folder / "m.slm", model).ok());
-  const std::string text = *read_small_file(folder / "m.slm", 1 << 24);
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
-}
-
-template <class T>
-T load(const Bytes& file, size_t at) {
-  T value;
-  memcpy(&value, file.data() + at, sizeof value);
-  return value;
-}
-
-template <class T>
-void store(Bytes& file, size_t at, T value) {
-  memcpy(file.data() + at, &value, sizeof value);
-}
-
-void sign_preamble(Bytes& file) {
-  store(file, offsetof(Preamble, preamble_hash), hash64(std::span(file).first(offsetof(Preamble, preamble_hash))));
-}
-
-// Signs as much of the header as the preamble says lies inside the file.
-void sign(Bytes& file) {
-  const auto p = load<Preamble>(file, 0);
-  if (p.header_offset <= file.size() && p.header_bytes <= file.size() - p.header_offset) {
-    store(file, offsetof(Preamble, header_hash), hash64(std::span(file).subspan(p.header_offset, p.header_bytes)));
-  }
-  sign_preamble(file);
-}
 
 struct Counts {
   int refused = 0, accepted = 0;
@@ -61,10 +16,9 @@ struct Counts {
 
 // Opens and, if that works, uses the mutant. Assertions are made only where one fails: there are many mutants.
 void try_mutant(Bytes& file, Counts& counts) {
-  const auto source = std::make_shared<CallbackSource>("mutant.slm", file.size(), read_bytes, &file);
   Accountant accountant(file.size() + 4096);
   watch_allocations();
-  auto opened = open_slm(source, accountant);
+  auto opened = open_bytes(file, accountant);
   if (largest_allocation() > 8 * file.size() + 4096) FAIL("an allocation of " << largest_allocation() << " bytes");
   if (opened.ok()) {
     ++counts.accepted;
