@@ -177,12 +177,12 @@ int run(const Arguments& arguments) {
   f.work = work;
   f.prefill = median(prefill), f.decode = median(decode);
   f.info = model.info;
+  f.memory = engine_memory(model.engine.get());  // before the probes take theirs
   f.probe.size = sizeof f.probe;
   sluice_error error = SLUICE_ERROR_INIT;
   if (sluice_engine_probe(model.engine.get(), &f.probe, &error) != SLUICE_OK) return complain(error);
   if (interrupted()) return interrupt_exit_code();
   f.disk_GB_s = probe_disk_GB_s(model.path);
-  f.memory = engine_memory(model.engine.get());
   if (arguments.has(Opt::kJson)) {
     put(json_line(report(f)));
   } else {

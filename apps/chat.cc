@@ -2,6 +2,7 @@
 // sluice chat: a conversation in the terminal, or over standard input line by line.
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "conversation.h"
@@ -66,6 +67,7 @@ int converse(Conversation& chat) {
     if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
     if (message[0] == '/') {
       if (command(chat, message)) break;
+      if (terminal) fputc('\n', stderr);
       continue;
     }
     last_code = ask(chat, message);

@@ -15,7 +15,11 @@ std::string shown(const Json& value) {
   if (value.is_string()) return printable(value.get<std::string>());
   if (value.is_number_unsigned()) return std::to_string(value.get<uint64_t>());
   if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
-  if (value.is_number()) return human_number(value.get<double>());
+  if (value.is_number()) {
+    char text[32];
+    snprintf(text, sizeof text, "%.7g", value.get<double>());
+    return text;
+  }
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_null()) return "-";
   const std::string line = json_line(value);
@@ -43,7 +47,11 @@ std::string indented(const std::string& text) {
 void print_fields(const char* title, const Json& facts, const char* key) {
   if (!facts.contains(key) || !facts[key].is_object() || facts[key].empty()) return;
   std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, value] : facts[key].items()) rows.push_back({printable(name), shown(value)});
+  for (const auto& [name, value] : facts[key].items()) {
+    if (value.is_number() && value.get<double>() < 0) continue;  // the file says nothing about it
+    rows.push_back({printable(name), shown(value)});
+  }
+  if (rows.empty()) return;
   heading(title);
   put(indented(table(rows, "ll")));
 }

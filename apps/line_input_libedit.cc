@@ -30,7 +30,7 @@ class EditedLines : public LineSource {
     HistEvent event;
     history_w(H_SETSIZE, kHistoryLines);
     history_w(H_SETUNIQUE, 1);
-    el_set(edit_, EL_HIST, history, history_);
+    el_set(edit_, EL_HIST, ::history, history_);
     el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     if (!file_.empty()) ::history(history_, &event, H_LOAD, file_.c_str());
     el_source(edit_, nullptr);  // the user's ~/.editrc

@@ -24,8 +24,8 @@ Row look_at(const CacheEntry& entry) {
   ModelPtr model;
   Text text;
   sluice_error error = SLUICE_ERROR_INIT;
-  if (sluice_model_open(entry.path.c_str(), out(model), &error) != SLUICE_OK ||
-      sluice_model_describe(model.get(), text.out(), &error) != SLUICE_OK) {
+  const bool opened = sluice_model_open(entry.path.c_str(), out(model), &error) == SLUICE_OK;
+  if (!opened || sluice_model_describe(model.get(), text.out(), &error) != SLUICE_OK) {
     row.problem = error.message;
     return row;
   }
