@@ -54,43 +54,53 @@ uint32_t bytes_before_codes(ScaleKind scale) {
   }
 }
 
-float quantized_weight(const WeightFormat& f, const Block& b, uint32_t k) {
-  const uint32_t group = k / 32, in_group = k % 32, i8 = in_group / 4, j = k % 4;
-  const uint32_t low = bytes_before_codes(f.scale);
-  uint32_t code = 0;
-  if (f.code_bits == 8) {
-    code = b.code_byte(low, 8 * group + i8, j);
-  } else {
-    const uint32_t nibbles = b.code_byte(low, 4 * group + i8 % 4, j);
-    code = in_group < 16 ? nibbles & 15 : nibbles >> 4;
-    const uint32_t high = low + f.block_inputs / 32 * 16;
-    if (f.code_bits == 5 && (b.code_byte(high, group, j) & 1u << i8)) code += 16;
-    if (f.code_bits == 6) code += (b.code_byte(high, 2 * group + in_group / 16, j) >> 2 * (i8 % 4)) % 4 * 16;
-  }
-  float q;
-  if (f.has_table)
-    q = f.table[code];
-  else if (f.code == CodeKind::kInt8)
-    q = code < 128 ? float(code) : float(code) - 256.0f;
-  else
-    q = float(code) - float(f.zero_point);
+// The 6-bit number of sub-block g whose low and high parts begin at the given sections.
+float six_bits(const Block& b, uint32_t low_section, uint32_t high_section, uint32_t g) {
+  const uint32_t nibbles = b.byte(low_section, g % 4), pairs = b.byte(high_section, g % 2);
+  return float((g < 4 ? nibbles & 15 : nibbles >> 4) + (pairs >> 2 * (g / 2)) % 4 * 16);
+}
 
+float signed_byte(uint32_t byte) { return byte < 128 ? float(byte) : float(byte) - 256.0f; }
+
+// The 32 codes of group g, as the numbers they stand for.
+void codes_of_group(const WeightFormat& f, const Block& b, uint32_t g, float q[32]) {
+  const uint32_t low = bytes_before_codes(f.scale), high = low + f.block_inputs / 32 * 16;
+  for (uint32_t k = 0; k < 32; ++k) {
+    const uint32_t i = k / 4, j = k % 4;
+    if (f.code_bits == 8) {
+      q[k] = signed_byte(b.code_byte(low, 8 * g + i, j));
+      continue;
+    }
+    const uint32_t nibbles = b.code_byte(low, 4 * g + i % 4, j);
+    uint32_t code = k < 16 ? nibbles & 15 : nibbles >> 4;
+    if (f.code_bits == 5 && (b.code_byte(high, g, j) & 1u << i)) code += 16;
+    if (f.code_bits == 6) code += (b.code_byte(high, 2 * g + k / 16, j) >> 2 * (i % 4)) % 4 * 16;
+    q[k] = f.has_table ? float(f.table[code]) : float(code) - float(f.zero_point);
+  }
+}
+
+void dequantize_group(const WeightFormat& f, const Block& b, uint32_t g, float w[32]) {
+  codes_of_group(f, b, g, w);
   switch (f.scale) {
-    case ScaleKind::kF16:
-      return b.half(0, group) * q;
-    case ScaleKind::kF16Min:
-      return b.half(0, group) * q + b.half(4, group);
+    case ScaleKind::kF16: {
+      const float d = b.half(0, g);
+      for (uint32_t k = 0; k < 32; ++k) w[k] = d * w[k];
+      break;
+    }
+    case ScaleKind::kF16Min: {
+      const float d = b.half(0, g), m = b.half(4, g);
+      for (uint32_t k = 0; k < 32; ++k) w[k] = d * w[k] + m;
+      break;
+    }
     case ScaleKind::kSuper8: {
-      const uint32_t sc = b.byte(4, k / 16);
-      return b.half(0, 0) * (sc < 128 ? float(sc) : float(sc) - 256.0f) * q;
+      const float d = b.half(0, 0),
+                  scales[2] = {d * signed_byte(b.byte(4, 2 * g)), d * signed_byte(b.byte(4, 2 * g + 1))};
+      for (uint32_t k = 0; k < 32; ++k) w[k] = scales[k / 16] * w[k];
+      break;
     }
     default: {
-      const auto six = [&](uint32_t low_section, uint32_t high_section) {
-        const uint32_t nibbles = b.byte(low_section, group % 4);
-        return float((group < 4 ? nibbles & 15 : nibbles >> 4) +
-                     (b.byte(high_section, group % 2) >> 2 * (group / 2)) % 4 * 16);
-      };
-      return b.half(0, 0) * six(4, 12) * q - b.half(2, 0) * six(8, 14);
+      const float scale = b.half(0, 0) * six_bits(b, 4, 12, g), min = b.half(2, 0) * six_bits(b, 8, 14, g);
+      for (uint32_t k = 0; k < 32; ++k) w[k] = scale * w[k] - min;
     }
   }
 }
@@ -99,6 +109,15 @@ float float_bits(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, 4);
   return value;
+}
+
+float float_weight(const WeightFormat& f, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k) {
+  const size_t at = size_t(k) * lanes + lane;
+  if (f.code == CodeKind::kF16) return Block(strip + 2 * (at - lane), lanes, lane).half(0, 0);
+  const uint32_t size = f.code == CodeKind::kF32 ? 4 : 2;
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < size; ++i) bits |= uint32_t(strip[at * size + i]) << 8 * (i + 4 - size);
+  return float_bits(bits);
 }
 
 }  // namespace
@@ -135,21 +154,19 @@ bool can_dequantize(const WeightFormat& f) {
          f.block_bytes == 16 * (head + inputs * f.code_bits / 8);
 }
 
-float weight(const WeightFormat& f, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k) {
-  const Block block(strip + size_t(k / f.block_inputs) * f.block_bytes / kStripRows * lanes, lanes, lane);
-  switch (f.code) {
-    case CodeKind::kF16:
-      return block.half(0, 0);
-    case CodeKind::kF32:
-    case CodeKind::kBF16: {
-      const uint32_t size = f.code == CodeKind::kF32 ? 4 : 2;
-      const std::byte* p = strip + (size_t(k) * lanes + lane) * size;
-      uint32_t bits = 0;
-      for (uint32_t i = 0; i < size; ++i) bits |= uint32_t(p[i]) << 8 * (i + 4 - size);
-      return float_bits(bits);
-    }
-    default:
-      return quantized_weight(f, block, k % f.block_inputs);
+void dequantize_row(const WeightFormat& f, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k_begin,
+                    uint32_t k_end, float* w) {
+  if (f.scale == ScaleKind::kNone) {
+    for (uint32_t k = k_begin; k < k_end; ++k) w[k - k_begin] = float_weight(f, strip, lanes, lane, k);
+    return;
+  }
+  for (uint32_t group = k_begin / 32; 32 * group < k_end; ++group) {
+    const uint32_t per_block = f.block_inputs / 32;
+    const size_t block_bytes = size_t(f.block_bytes) / kStripRows * lanes;
+    float values[32];
+    dequantize_group(f, Block(strip + group / per_block * block_bytes, lanes, lane), group % per_block, values);
+    const uint32_t begin = std::max(k_begin, 32 * group), end = std::min(k_end, 32 * group + 32);
+    std::copy(values + (begin - 32 * group), values + (end - 32 * group), w + (begin - k_begin));
   }
 }
 
@@ -162,9 +179,7 @@ void dequantize_rows(const Matrix& m, uint32_t first_row, uint32_t n, uint32_t k
       std::fill(to, to + cols, 0.0f);
       continue;
     }
-    const std::byte* strip = m.strip(row / kStripRows);
-    for (uint32_t k = k_begin; k < k_end; ++k)
-      to[k - k_begin] = weight(*m.format, strip, kStripRows, row % kStripRows, k);
+    dequantize_row(*m.format, m.strip(row / kStripRows), kStripRows, row % kStripRows, k_begin, k_end, to);
   }
 }
 

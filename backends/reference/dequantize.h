@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights back to floats, one at a time, as schema/FORMAT.md words it: slow and obvious, the oracle of all kernels.
+// Weights back to floats, row by row, as schema/FORMAT.md words it: slow and obvious, the oracle of all kernels.
 #pragma once
 #include "backends/backend.h"
 
@@ -7,8 +7,9 @@ namespace sluice::reference {
 
 bool can_dequantize(const WeightFormat& format);
 
-// Input k of row `lane` of a strip of `lanes` rows.
-float weight(const WeightFormat& format, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k);
+// Inputs [k_begin, k_end) of row `lane` of a strip of `lanes` rows.
+void dequantize_row(const WeightFormat& format, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k_begin,
+                    uint32_t k_end, float* w);
 
 // Rows [first_row, first_row + n) of a matrix, inputs [k_begin, k_end), row-major into w [n][k_end - k_begin]. Rows
 // beyond the matrix's last strip are zero.

@@ -29,6 +29,16 @@ void rms_norm(const float* x, const float* w, float eps, uint32_t n, float* y) {
   for (uint32_t i = 0; i < n; ++i) y[i] = float(x[i] * scale) * w[i];
 }
 
+// Eight sums keep attention bearable at a few thousand slots.
+float dot(const float* a, const float* b, uint32_t n) {
+  float sum[8] = {};
+  uint32_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (uint32_t j = 0; j < 8; ++j) sum[j] += a[i + j] * b[i + j];
+  for (; i < n; ++i) sum[i % 8] += a[i] * b[i];
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
 float cap(float x, float c) { return c > 0 ? float(c * std::tanh(double(x) / c)) : x; }
 
 float activate(Activation kind, float g) {
@@ -157,9 +167,11 @@ class ReferenceBackend final : public Backend {
   }
 
   void run(const GatherPhase& p) {
-    for (size_t i = 0; i < p.rows.size(); ++i)
-      for (uint32_t k = 0; k < p.cols; ++k)
-        p.x[i * p.cols + k] = weight(*p.format, p.rows[i].strip, p.rows[i].lanes, p.rows[i].lane, k) * p.scale;
+    for (size_t i = 0; i < p.rows.size(); ++i) {
+      float* x = p.x + i * p.cols;
+      dequantize_row(*p.format, p.rows[i].strip, p.rows[i].lanes, p.rows[i].lane, 0, p.cols, x);
+      for (uint32_t k = 0; k < p.cols; ++k) x[k] *= p.scale;
+    }
   }
 
   void run(const QkvPhase& p) {
@@ -220,11 +232,7 @@ class ReferenceBackend final : public Backend {
     while (p.window != 0 && pos - first >= p.window) ++first;
     double max = -INFINITY;
     for (uint32_t s = first; s <= pos; ++s) {
-      float dot[8] = {};  // eight sums keep it bearable at a few thousand slots
-      const float* k = keys + size_t(s) * d;
-      for (uint32_t c = 0; c < d; ++c) dot[c % 8] += q[c] * k[c];
-      const float sum = ((dot[0] + dot[1]) + (dot[2] + dot[3])) + ((dot[4] + dot[5]) + (dot[6] + dot[7]));
-      scores[s] = cap(sum * p.scale, p.softcap);
+      scores[s] = cap(dot(q, keys + size_t(s) * d, d) * p.scale, p.softcap);
       max = std::max(max, scores[s]);
     }
     double sum = 0;
