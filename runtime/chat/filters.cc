@@ -165,6 +165,14 @@ Value f_tojson(const Call& c) {
   return c.in.string(std::move(out));
 }
 
+// The inverse of tojson, which the templates of some models expect.
+Value f_from_json(const Call& c) {
+  Json json = Json::parse(c.text(), nullptr, false);
+  Value v;
+  if (json.is_discarded() || !from_json(json, v)) return c.in.fail("from_json: the text is no JSON or nested too deeply");
+  return c.in.checked(std::move(v));
+}
+
 // ---- numbers ------------------------------------------------------------------------------------------------------
 
 Value f_int(const Call& c) {
@@ -381,6 +389,7 @@ Value selected(const Call& c, bool by_attribute, bool wanted) {
   if (name && !name->is(Kind::kString)) return c.in.fail("the name of a test must be a string");
   Arguments rest = c.rest(first + 1);
   std::vector<Value> kept;
+  if (!truth(c.v)) return make_list({}, ListKind::kGenerator);  // none too
   for (const Value& item : c.in.iterate(c.v)) {
     if (c.in.failed() || !c.in.step()) break;
     Value v = by_attribute ? c.in.path(item, c.arguments.positional[0]) : item;
@@ -397,6 +406,7 @@ Value f_map(const Call& c) {
   const Value* name = c.get(0, "filter");
   if (!attribute && (!name || !name->is(Kind::kString))) return c.in.fail("map needs a filter or an attribute");
   Arguments rest = c.rest(1);
+  if (!truth(c.v)) return make_list({}, ListKind::kGenerator);
   for (const Value& item : c.in.iterate(c.v)) {
     if (c.in.failed() || !c.in.step()) break;
     Value v = attribute ? c.in.path(item, *attribute) : c.in.filter(name->text(), item, rest);
@@ -446,6 +456,7 @@ const std::map<std::string_view, FilterFunction>& filters() {
       {"abs", f_abs}, {"attr", f_attr}, {"batch", f_batch}, {"capitalize", f_capitalize}, {"center", f_center},
       {"count", f_length}, {"d", f_default}, {"default", f_default}, {"dictsort", f_dictsort}, {"e", f_escape},
       {"escape", f_escape}, {"first", f_first}, {"float", f_float}, {"forceescape", f_escape}, {"format", f_format},
+      {"from_json", f_from_json},
       {"groupby", f_groupby}, {"indent", f_indent}, {"int", f_int}, {"items", f_items}, {"join", f_join},
       {"last", f_last}, {"length", f_length}, {"list", f_list}, {"lower", f_lower}, {"map", f_map},
       {"max", [](const Call& c) { return extreme(c, 1); }}, {"min", [](const Call& c) { return extreme(c, -1); }},

@@ -138,6 +138,7 @@ class Parser {
   size_t at_ = 0;
   uint32_t depth_ = 0, max_depth_;
   uint32_t loops_ = 0;  // loops around this place in the same macro
+  uint32_t conditions_ = 0;  // {% if %} around this place: as in Jinja, what is unknown there fails when it runs
   bool failed_ = false;
   Error error_;
   std::unique_ptr<Template> template_;
@@ -228,18 +229,18 @@ Statement Parser::parse_statement() {
 
 void Parser::parse_if(Statement& s) {
   s.kind = StatementKind::kIf;
-  for (;;) {
+  ++conditions_;
+  do {
     s.expressions.push_back(parse_tuple());
     want_block_end();
     s.bodies.push_back(parse_body({"elif", "else", "endif"}));
-    if (skip_name("elif")) continue;
-    if (skip_name("else")) {
-      want_block_end();
-      s.bodies.push_back(parse_body({"endif"}));
-    }
-    want_name("endif");
-    return;
+  } while (skip_name("elif"));
+  if (skip_name("else")) {
+    want_block_end();
+    s.bodies.push_back(parse_body({"endif"}));
   }
+  want_name("endif");
+  --conditions_;
 }
 
 void Parser::parse_for(Statement& s) {
@@ -623,7 +624,7 @@ std::string Parser::dotted_name() {
 Link Parser::parse_filter() {
   Link link{LinkKind::kFilter, line(), kNoName, false, {}};
   std::string name = dotted_name();
-  if (!known_filter(name)) fail_at(link.line, "unknown filter '" + name + "'");
+  if (!known_filter(name) && conditions_ == 0) fail_at(link.line, "unknown filter '" + name + "'");
   link.name = intern(name);
   if (is_op("(")) link.arguments = parse_arguments();
   return link;
@@ -633,7 +634,7 @@ Link Parser::parse_test() {
   Link link{LinkKind::kTest, line(), kNoName, false, {}};
   link.negated = skip_name("not");
   std::string name = dotted_name();
-  if (!known_test(name)) fail_at(link.line, "unknown test '" + name + "'");
+  if (!known_test(name) && conditions_ == 0) fail_at(link.line, "unknown test '" + name + "'");
   link.name = intern(name);
   if (is_op("(")) {
     link.arguments = parse_arguments();
