@@ -10,8 +10,6 @@ namespace sluice {
 
 namespace {
 
-using Numbers = flatbuffers::Vector<uint32_t>;
-
 constexpr uint32_t kBuckets = 65537;
 constexpr uint32_t kByteTokens = 256;
 constexpr uint32_t kAhead = 32;  // tokens between asking for memory and using it
