@@ -73,14 +73,23 @@ TEST_CASE("greedy answers are equal for every thread count, and seeds fix the dr
 
 TEST_CASE("stop texts end the answer and are not part of it", "[apps]") {
   const Workshop shop;
-  const std::string text = json_of(shop.run(greedy(shop.model, {"-p", "hello", "--json"})))["text"];
-  size_t ascii = 1;  // a later character that is a byte of its own
-  while (ascii < text.size() && (text[ascii] < 0x21 || text[ascii] > 0x7e || text.find(text[ascii]) != ascii)) ++ascii;
-  REQUIRE(ascii < text.size());
-  const Json json = json_of(shop.run(
-      greedy(shop.model, {"-p", "hello", "--json", "--stop", "never so", "--stop", std::string(1, text[ascii])})));
+  const auto answer = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"run",    shop.model, "-p",     "hello", "-n",    "48",
+                                    "--temp", "2",        "--seed", "3",     "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return json_of(shop.run(all));
+  };
+  const std::string text = answer({})["text"];
+  size_t middle = text.size() / 2;
+  while (middle < text.size() && (text[middle] & 0xc0) == 0x80) ++middle;  // to the beginning of a character
+  size_t end = middle + 1;
+  while (end < text.size() && (text[end] & 0xc0) == 0x80) ++end;
+  REQUIRE(end < text.size());
+  const std::string stop = text.substr(middle, end - middle);
+  const Json json = answer({"--stop", "never so", "--stop", stop});
   CHECK(json["finish_reason"] == "stop");
-  CHECK(json["text"] == text.substr(0, ascii));
+  CHECK(json["text"] == text.substr(0, text.find(stop)));
+  CHECK(answer({"--stop", text})["text"] == "");
 }
 
 TEST_CASE("odd prompts are answered or refused, never worse", "[apps]") {
