@@ -31,19 +31,50 @@ struct Link {
   std::vector<Argument> arguments;
 };
 
-enum class ExprKind : uint8_t { kConstant, kName, kList, kTuple, kDict, kOr, kAnd, kNot, kCompare, kArithmetic, kConcat, kSign, kChoice, kChain };
+enum class ExprKind : uint8_t {
+  kConstant,
+  kName,
+  kList,
+  kTuple,
+  kDict,
+  kOr,
+  kAnd,
+  kNot,
+  kCompare,
+  kArithmetic,
+  kConcat,
+  kSign,
+  kChoice,
+  kChain
+};
 
-enum class Op : uint8_t { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kIn, kNotIn, kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kModulo, kPower };
+enum class Op : uint8_t {
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kIn,
+  kNotIn,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kFloorDivide,
+  kModulo,
+  kPower
+};
 
 struct Expr {
   ExprKind kind;
   uint32_t line;
   Value constant;
   uint32_t name = kNoName;
-  bool negative = false;           // kSign, kNot: an odd number of them
-  std::vector<ExprPtr> children;   // operands in order; kDict: key, value, …; kChoice: condition, then[, else]
-  std::vector<Op> ops;             // kCompare, kArithmetic: between the operands
-  std::vector<Link> links;         // kChain
+  bool negative = false;          // kSign, kNot: an odd number of them
+  std::vector<ExprPtr> children;  // operands in order; kDict: key, value, …; kChoice: condition, then[, else]
+  std::vector<Op> ops;            // kCompare, kArithmetic: between the operands
+  std::vector<Link> links;        // kChain
 };
 
 struct Statement;
@@ -54,19 +85,33 @@ struct Parameter {
   ExprPtr fallback;  // may be null
 };
 
-enum class StatementKind : uint8_t { kText, kOutput, kIf, kFor, kSet, kSetBlock, kMacro, kCall, kFilter, kWith, kBody, kBreak, kContinue };
+enum class StatementKind : uint8_t {
+  kText,
+  kOutput,
+  kIf,
+  kFor,
+  kSet,
+  kSetBlock,
+  kMacro,
+  kCall,
+  kFilter,
+  kWith,
+  kBody,
+  kBreak,
+  kContinue
+};
 
 struct Statement {
   StatementKind kind;
   uint32_t line;
   std::string text;
-  uint32_t name = kNoName;                      // kMacro; kSet, kSetBlock with `attribute`: the namespace
+  uint32_t name = kNoName;  // kMacro; kSet, kSetBlock with `attribute`: the namespace
   uint32_t attribute = kNoName;
-  std::vector<uint32_t> targets;                // kFor, kSet
-  std::vector<ExprPtr> expressions;             // kIf: one per branch; kFor: iterable, filter; kWith: values
-  std::vector<Body> bodies;                     // kIf: per branch, then else; kFor: body, else
+  std::vector<uint32_t> targets;                       // kFor, kSet
+  std::vector<ExprPtr> expressions;                    // kIf: one per branch; kFor: iterable, filter; kWith: values
+  std::vector<Body> bodies;                            // kIf: per branch, then else; kFor: body, else
   std::vector<std::shared_ptr<Parameter>> parameters;  // kMacro, kCall
-  std::vector<Link> filters;                    // kSetBlock, kFilter
+  std::vector<Link> filters;                           // kSetBlock, kFilter
 };
 
 struct Template {

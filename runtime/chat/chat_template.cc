@@ -19,8 +19,8 @@ ChatTemplate::~ChatTemplate() = default;
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view text, const TemplateLimits& limits) {
   if (text.size() > limits.max_template_bytes) {
-    return make_error(Code::kBadModel, "chat template", kNoOffset, "%zu bytes long, at most %llu are allowed", text.size(),
-                      static_cast<unsigned long long>(limits.max_template_bytes));
+    return make_error(Code::kBadModel, "chat template", kNoOffset, "%zu bytes long, at most %llu are allowed",
+                      text.size(), static_cast<unsigned long long>(limits.max_template_bytes));
   }
   std::string storage;
   SLUICE_TRY(std::unique_ptr<jinja::Template> parsed, jinja::parse(valid_utf8(text, storage), limits.max_depth));

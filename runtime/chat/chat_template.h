@@ -20,8 +20,8 @@ struct TemplateLimits {
   uint64_t max_template_bytes = 256 << 10;
   uint64_t max_steps = 1'000'000;
   uint64_t max_output_bytes = 8 << 20;
-  uint32_t max_depth = 64;        // nesting of blocks, expressions and macro calls
-  uint64_t max_range = 100'000;   // items of range()
+  uint32_t max_depth = 64;       // nesting of blocks, expressions and macro calls
+  uint64_t max_range = 100'000;  // items of range()
 };
 
 class ChatTemplate {

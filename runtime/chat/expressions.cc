@@ -13,8 +13,10 @@ Value Interpreter::eval(const Expr& e) {
   Deeper deeper(*this);
   if (failed_ || !step()) return {};
   switch (e.kind) {
-    case ExprKind::kConstant: return e.constant;
-    case ExprKind::kName: return look_up(e.name);
+    case ExprKind::kConstant:
+      return e.constant;
+    case ExprKind::kName:
+      return look_up(e.name);
     case ExprKind::kList:
     case ExprKind::kTuple: {
       std::vector<Value> items;
@@ -48,7 +50,8 @@ Value Interpreter::eval(const Expr& e) {
       bool t = truth(eval(*e.children[0]));
       return Value::boolean(e.negative ? !t : t);
     }
-    case ExprKind::kCompare: return eval_compare(e);
+    case ExprKind::kCompare:
+      return eval_compare(e);
     case ExprKind::kArithmetic: {
       bool power = e.ops[0] == Op::kPower;
       Value v = eval(*e.children[0]);
@@ -77,7 +80,8 @@ Value Interpreter::eval(const Expr& e) {
     case ExprKind::kChoice:
       if (truth(eval(*e.children[0]))) return eval(*e.children[1]);
       return e.children.size() > 2 && !failed_ ? eval(*e.children[2]) : Value();
-    case ExprKind::kChain: return eval_chain(e);
+    case ExprKind::kChain:
+      return eval_chain(e);
   }
   return {};
 }
@@ -117,7 +121,8 @@ Value Interpreter::eval_link(const Value& v, const Link& link, const Value* call
       Value key = eval(*link.arguments[0].value);
       return failed_ ? Value() : item(v, key);
     }
-    case LinkKind::kSlice: return slice(v, link);
+    case LinkKind::kSlice:
+      return slice(v, link);
     case LinkKind::kFilter: {
       Arguments arguments = eval_arguments(link);
       line_ = link.line;
@@ -128,7 +133,8 @@ Value Interpreter::eval_link(const Value& v, const Link& link, const Value* call
       line_ = link.line;
       return failed_ ? Value() : Value::boolean(test(program_.names[link.name], v, arguments) != link.negated);
     }
-    case LinkKind::kCall: break;
+    case LinkKind::kCall:
+      break;
   }
   if (v.undefined()) return fail(missing(v));
   Arguments arguments = eval_arguments(link);
@@ -155,8 +161,12 @@ Value Interpreter::eval_compare(const Expr& e) {
     } else {
       if (left.undefined() || right.undefined()) return fail(missing(left.undefined() ? left : right));
       int order = compare(left, right);
-      if (order == 2) return fail(std::string("a ") + type_name(left) + " and a " + type_name(right) + " have no order");
-      yes = op == Op::kLess ? order < 0 : op == Op::kLessEqual ? order <= 0 : op == Op::kGreater ? order > 0 : order >= 0;
+      if (order == 2)
+        return fail(std::string("a ") + type_name(left) + " and a " + type_name(right) + " have no order");
+      yes = op == Op::kLess        ? order < 0
+            : op == Op::kLessEqual ? order <= 0
+            : op == Op::kGreater   ? order > 0
+                                   : order >= 0;
     }
     if (!yes) return Value::boolean(false);
     left = std::move(right);
@@ -190,8 +200,11 @@ bool Interpreter::contains(const Value& container, const Value& item) {
 
 std::vector<Value> Interpreter::iterate(const Value& v) {
   switch (v.kind) {
-    case Kind::kUndefined: return {};
-    case Kind::kList: step(v.list().items.size() / 8); return v.list().items;
+    case Kind::kUndefined:
+      return {};
+    case Kind::kList:
+      step(v.list().items.size() / 8);
+      return v.list().items;
     case Kind::kDict: {
       std::vector<Value> keys;
       step(v.dict().items.size() / 8);
@@ -201,10 +214,13 @@ std::vector<Value> Interpreter::iterate(const Value& v) {
     case Kind::kString: {
       std::vector<Value> letters;
       if (!step(v.text().size())) return {};
-      for (std::string_view rest = v.text(); !rest.empty();) letters.push_back(Value::string(std::string(take_letter(rest))));
+      for (std::string_view rest = v.text(); !rest.empty();)
+        letters.push_back(Value::string(std::string(take_letter(rest))));
       return letters;
     }
-    default: fail(std::string("a ") + type_name(v) + " cannot be iterated over"); return {};
+    default:
+      fail(std::string("a ") + type_name(v) + " cannot be iterated over");
+      return {};
   }
 }
 
@@ -283,7 +299,8 @@ Value Interpreter::path(const Value& v, const Value& path) {
     more = dot != rest.npos;
     std::string part(rest.substr(0, dot));
     if (more) rest.remove_prefix(dot + 1);
-    bool number = !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    bool number = !part.empty() && part.size() < 10 &&
+                  std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     at = item(at, number ? Value::integer(std::stoll(part)) : Value::string(part));
   }
   return at;
@@ -332,9 +349,15 @@ Value Interpreter::arithmetic_integers(Op op, int64_t a, int64_t b) {
   int64_t r = 0;
   bool overflow = false;
   switch (op) {
-    case Op::kAdd: overflow = __builtin_add_overflow(a, b, &r); break;
-    case Op::kSubtract: overflow = __builtin_sub_overflow(a, b, &r); break;
-    case Op::kMultiply: overflow = __builtin_mul_overflow(a, b, &r); break;
+    case Op::kAdd:
+      overflow = __builtin_add_overflow(a, b, &r);
+      break;
+    case Op::kSubtract:
+      overflow = __builtin_sub_overflow(a, b, &r);
+      break;
+    case Op::kMultiply:
+      overflow = __builtin_mul_overflow(a, b, &r);
+      break;
     case Op::kFloorDivide:
     case Op::kModulo: {
       if (b == 0) return fail("division by zero");
@@ -376,7 +399,10 @@ Value Interpreter::repeated(const Value& v, int64_t times) {
 Value Interpreter::binary(Op op, const Value& a, const Value& b) {
   if (failed_ || !step()) return {};
   if (a.undefined() || b.undefined()) return fail(missing(a.undefined() ? a : b));
-  if (a.is(Kind::kString) && op == Op::kModulo) return filter("format", a, b.is(Kind::kList) && b.list().list_kind == ListKind::kTuple ? Arguments{b.list().items, {}} : Arguments{{b}, {}});
+  if (a.is(Kind::kString) && op == Op::kModulo)
+    return filter("format", a,
+                  b.is(Kind::kList) && b.list().list_kind == ListKind::kTuple ? Arguments{b.list().items, {}}
+                                                                              : Arguments{{b}, {}});
   if (a.numeric() && b.numeric()) {
     if (a.integral() && b.integral() && op != Op::kDivide && !(op == Op::kPower && b.as_int() < 0)) {
       return arithmetic_integers(op, a.as_int(), b.as_int());
@@ -385,16 +411,22 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
     bool divides = op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo;
     if (divides && y == 0) return fail("division by zero");
     switch (op) {
-      case Op::kAdd: return Value::number(x + y);
-      case Op::kSubtract: return Value::number(x - y);
-      case Op::kMultiply: return Value::number(x * y);
-      case Op::kDivide: return Value::number(x / y);
-      case Op::kFloorDivide: return Value::number(std::floor(x / y));
+      case Op::kAdd:
+        return Value::number(x + y);
+      case Op::kSubtract:
+        return Value::number(x - y);
+      case Op::kMultiply:
+        return Value::number(x * y);
+      case Op::kDivide:
+        return Value::number(x / y);
+      case Op::kFloorDivide:
+        return Value::number(std::floor(x / y));
       case Op::kModulo: {
         double r = std::fmod(x, y);
         return Value::number(r != 0 && (r < 0) != (y < 0) ? r + y : r);
       }
-      default: return Value::number(std::pow(x, y));
+      default:
+        return Value::number(std::pow(x, y));
     }
   }
   if (op == Op::kAdd && a.is(Kind::kString) && b.is(Kind::kString)) return string(a.text() + b.text());
@@ -407,8 +439,10 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
     if ((a.is(Kind::kString) || a.is(Kind::kList)) && b.integral()) return repeated(a, b.as_int());
     if ((b.is(Kind::kString) || b.is(Kind::kList)) && a.integral()) return repeated(b, a.as_int());
   }
-  static constexpr const char* kSigns[] = {"==", "!=", "<", "<=", ">", ">=", "in", "not in", "+", "-", "*", "/", "//", "%", "**"};
-  return fail(std::string("'") + kSigns[size_t(op)] + "' is not defined for a " + type_name(a) + " and a " + type_name(b));
+  static constexpr const char* kSigns[] = {"==", "!=", "<", "<=", ">",  ">=", "in", "not in",
+                                           "+",  "-",  "*", "/",  "//", "%",  "**"};
+  return fail(std::string("'") + kSigns[size_t(op)] + "' is not defined for a " + type_name(a) + " and a " +
+              type_name(b));
 }
 
 }  // namespace sluice::jinja

@@ -66,12 +66,23 @@ Value f_escape(const Call& c) {
   std::string out;
   for (char l : c.text()) {
     switch (l) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += l;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += l;
     }
   }
   return c.in.string(std::move(out));
@@ -161,7 +172,8 @@ Value f_tojson(const Call& c) {
   }
   if (!c.in.step(weight_of(c.v) / 64)) return {};
   std::string out;
-  if (!print_json(c.v, style, out)) return c.in.fail(std::string("a ") + type_name(c.v) + " (or a part of it) has no JSON form");
+  if (!print_json(c.v, style, out))
+    return c.in.fail(std::string("a ") + type_name(c.v) + " (or a part of it) has no JSON form");
   return c.in.string(std::move(out));
 }
 
@@ -169,7 +181,8 @@ Value f_tojson(const Call& c) {
 Value f_from_json(const Call& c) {
   Json json = Json::parse(c.text(), nullptr, false);
   Value v;
-  if (json.is_discarded() || !from_json(json, v)) return c.in.fail("from_json: the text is no JSON or nested too deeply");
+  if (json.is_discarded() || !from_json(json, v))
+    return c.in.fail("from_json: the text is no JSON or nested too deeply");
   return c.in.checked(std::move(v));
 }
 
@@ -194,7 +207,8 @@ Value f_int(const Call& c) {
     bool whole = digits < s.size();
     int64_t n = 0;
     for (size_t k = digits; k < s.size() && whole; ++k) {
-      whole = digit(s[k]) < base && !__builtin_mul_overflow(n, base, &n) && !__builtin_add_overflow(n, int64_t(digit(s[k])), &n);
+      whole = digit(s[k]) < base && !__builtin_mul_overflow(n, base, &n) &&
+              !__builtin_add_overflow(n, int64_t(digit(s[k])), &n);
     }
     if (whole) return Value::integer(s[0] == '-' ? -n : n);
     Json number = Json::parse(s[0] == '+' ? s.substr(1) : s, nullptr, false);
@@ -304,7 +318,8 @@ Value f_attr(const Call& c) {
 }
 
 // Sorts by keys (one per item); strings compare without case unless asked for.
-Value sorted(const Call& c, std::vector<std::pair<Value, Value>> keyed, bool case_sensitive, bool reverse, ListKind kind = ListKind::kList) {
+Value sorted(const Call& c, std::vector<std::pair<Value, Value>> keyed, bool case_sensitive, bool reverse,
+             ListKind kind = ListKind::kList) {
   if (!c.in.step(keyed.size())) return {};
   for (auto& [key, item] : keyed) {
     if (key.is(Kind::kString) && !case_sensitive) key = Value::string(to_lower(key.text()));
@@ -334,7 +349,8 @@ std::vector<std::pair<Value, Value>> keyed_items(const Call& c, const Value* att
 }
 
 Value f_sort(const Call& c) {
-  return sorted(c, keyed_items(c, c.get(2, "attribute")), c.flag(1, "case_sensitive", false), c.flag(0, "reverse", false));
+  return sorted(c, keyed_items(c, c.get(2, "attribute")), c.flag(1, "case_sensitive", false),
+                c.flag(0, "reverse", false));
 }
 
 Value f_dictsort(const Call& c) {
@@ -372,7 +388,9 @@ Value f_groupby(const Call& c) {
   if (c.in.failed()) return {};
   for (const Value& pair : all.list().items) {
     const Value& key = pair.list().items[0];
-    auto folded = [&](const Value& v) { return v.is(Kind::kString) && !case_sensitive ? Value::string(to_lower(v.text())) : v; };
+    auto folded = [&](const Value& v) {
+      return v.is(Kind::kString) && !case_sensitive ? Value::string(to_lower(v.text())) : v;
+    };
     if (groups.empty() || !equal(folded(groups.back().first), folded(key))) groups.push_back({key, {}});
     groups.back().second.push_back(pair.list().items[1]);
   }
@@ -444,7 +462,8 @@ Value extreme(const Call& c, int sign) {
   for (auto& [key, item] : keyed_items(c, c.get(1, "attribute"))) {
     Value k = key.is(Kind::kString) && !case_sensitive ? Value::string(to_lower(key.text())) : key;
     int order = best_key.undefined() ? sign : compare(k, best_key);
-    if (order == 2) return c.in.fail(std::string("a ") + type_name(k) + " and a " + type_name(best_key) + " have no order");
+    if (order == 2)
+      return c.in.fail(std::string("a ") + type_name(k) + " and a " + type_name(best_key) + " have no order");
     if (order == sign) best = item, best_key = k;
   }
   return best;
@@ -453,20 +472,51 @@ Value extreme(const Call& c, int sign) {
 const std::map<std::string_view, FilterFunction>& filters() {
   static const FilterFunction same = [](const Call& c) { return c.v; };
   static const std::map<std::string_view, FilterFunction> table = {
-      {"abs", f_abs}, {"attr", f_attr}, {"batch", f_batch}, {"capitalize", f_capitalize}, {"center", f_center},
-      {"count", f_length}, {"d", f_default}, {"default", f_default}, {"dictsort", f_dictsort}, {"e", f_escape},
-      {"escape", f_escape}, {"first", f_first}, {"float", f_float}, {"forceescape", f_escape}, {"format", f_format},
+      {"abs", f_abs},
+      {"attr", f_attr},
+      {"batch", f_batch},
+      {"capitalize", f_capitalize},
+      {"center", f_center},
+      {"count", f_length},
+      {"d", f_default},
+      {"default", f_default},
+      {"dictsort", f_dictsort},
+      {"e", f_escape},
+      {"escape", f_escape},
+      {"first", f_first},
+      {"float", f_float},
+      {"forceescape", f_escape},
+      {"format", f_format},
       {"from_json", f_from_json},
-      {"groupby", f_groupby}, {"indent", f_indent}, {"int", f_int}, {"items", f_items}, {"join", f_join},
-      {"last", f_last}, {"length", f_length}, {"list", f_list}, {"lower", f_lower}, {"map", f_map},
-      {"max", [](const Call& c) { return extreme(c, 1); }}, {"min", [](const Call& c) { return extreme(c, -1); }},
+      {"groupby", f_groupby},
+      {"indent", f_indent},
+      {"int", f_int},
+      {"items", f_items},
+      {"join", f_join},
+      {"last", f_last},
+      {"length", f_length},
+      {"list", f_list},
+      {"lower", f_lower},
+      {"map", f_map},
+      {"max", [](const Call& c) { return extreme(c, 1); }},
+      {"min", [](const Call& c) { return extreme(c, -1); }},
       {"reject", [](const Call& c) { return selected(c, false, false); }},
       {"rejectattr", [](const Call& c) { return selected(c, true, false); }},
-      {"replace", f_replace}, {"reverse", f_reverse}, {"round", f_round}, {"safe", same},
+      {"replace", f_replace},
+      {"reverse", f_reverse},
+      {"round", f_round},
+      {"safe", same},
       {"select", [](const Call& c) { return selected(c, false, true); }},
       {"selectattr", [](const Call& c) { return selected(c, true, true); }},
-      {"sort", f_sort}, {"string", f_string}, {"sum", f_sum}, {"title", f_title}, {"tojson", f_tojson},
-      {"trim", f_trim}, {"unique", f_unique}, {"upper", f_upper}, {"wordcount", f_wordcount},
+      {"sort", f_sort},
+      {"string", f_string},
+      {"sum", f_sum},
+      {"title", f_title},
+      {"tojson", f_tojson},
+      {"trim", f_trim},
+      {"unique", f_unique},
+      {"upper", f_upper},
+      {"wordcount", f_wordcount},
   };
   return table;
 }

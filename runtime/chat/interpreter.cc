@@ -28,7 +28,8 @@ Result<std::string> Interpreter::run(const Json& context) {
     auto it = context.find(text);
     if (it == context.end()) continue;
     Value v;
-    if (!from_json(*it, v)) return Error{Code::kUsage, "\"" + text + "\" is nested too deeply", "chat template", kNoOffset};
+    if (!from_json(*it, v))
+      return Error{Code::kUsage, "\"" + text + "\" is nested too deeply", "chat template", kNoOffset};
     if (too_large(v)) return Error{Code::kUsage, "\"" + text + "\" is too large", "chat template", kNoOffset};
     root_.variables.emplace_back(name, std::move(v));
   }
@@ -60,7 +61,8 @@ bool Interpreter::step(uint64_t n) {
 // Values that take memory cost steps in proportion, so that the steps bound the memory too.
 Value Interpreter::checked(Value v) {
   if (v.is(Kind::kString)) {
-    if (v.text().size() > limits_.max_output_bytes) return fail("a string is longer than " + std::to_string(limits_.max_output_bytes) + " bytes");
+    if (v.text().size() > limits_.max_output_bytes)
+      return fail("a string is longer than " + std::to_string(limits_.max_output_bytes) + " bytes");
     step(v.text().size() / 256);
   } else if (v.is(Kind::kList)) {
     step(v.list().items.size() / 8);
@@ -143,7 +145,9 @@ Interpreter::Flow Interpreter::run_statement(const Statement& s) {
   line_ = s.line;
   if (!step()) return Flow::kNext;
   switch (s.kind) {
-    case StatementKind::kText: write(s.text); break;
+    case StatementKind::kText:
+      write(s.text);
+      break;
     case StatementKind::kOutput: {
       Value v = eval(*s.expressions[0]);
       if (!failed_) v.is(Kind::kString) ? write(v.text()) : write(printed(v));
@@ -155,16 +159,25 @@ Interpreter::Flow Interpreter::run_statement(const Statement& s) {
       if (!failed_ && branch < s.bodies.size()) return run_body(s.bodies[branch]);
       break;
     }
-    case StatementKind::kFor: return run_for(s);
-    case StatementKind::kSet: run_set(s, eval(*s.expressions[0])); break;
-    case StatementKind::kSetBlock: run_set(s, filtered(string(captured(s.bodies[0])), s.filters)); break;
-    case StatementKind::kMacro: assign(s.name, make_macro(s)); break;
+    case StatementKind::kFor:
+      return run_for(s);
+    case StatementKind::kSet:
+      run_set(s, eval(*s.expressions[0]));
+      break;
+    case StatementKind::kSetBlock:
+      run_set(s, filtered(string(captured(s.bodies[0])), s.filters));
+      break;
+    case StatementKind::kMacro:
+      assign(s.name, make_macro(s));
+      break;
     case StatementKind::kCall: {
       Value caller = make_macro(s);
       write(printed(eval_chain(*s.expressions[0], &caller)));
       break;
     }
-    case StatementKind::kFilter: write(printed(filtered(string(captured(s.bodies[0])), s.filters))); break;
+    case StatementKind::kFilter:
+      write(printed(filtered(string(captured(s.bodies[0])), s.filters)));
+      break;
     case StatementKind::kWith: {
       Scope inner{scope_, {}};
       for (size_t k = 0; k < s.targets.size(); ++k) inner.variables.emplace_back(s.targets[k], eval(*s.expressions[k]));
@@ -173,9 +186,12 @@ Interpreter::Flow Interpreter::run_statement(const Statement& s) {
       scope_ = inner.parent;
       return flow;
     }
-    case StatementKind::kBody: return run_body(s.bodies[0]);
-    case StatementKind::kBreak: return Flow::kBreak;
-    case StatementKind::kContinue: return Flow::kContinue;
+    case StatementKind::kBody:
+      return run_body(s.bodies[0]);
+    case StatementKind::kBreak:
+      return Flow::kBreak;
+    case StatementKind::kContinue:
+      return Flow::kContinue;
   }
   return Flow::kNext;
 }
@@ -275,12 +291,15 @@ Value Interpreter::call_macro(const Value& value, Arguments arguments, const Val
   Macro& macro = value.as<Macro>();
   const Statement& s = *macro.statement;
   std::string name = s.kind == StatementKind::kMacro ? program_.names[s.name] : "caller";
-  if (calls_ >= limits_.max_depth) return fail("macro calls nest more than " + std::to_string(limits_.max_depth) + " deep");
+  if (calls_ >= limits_.max_depth)
+    return fail("macro calls nest more than " + std::to_string(limits_.max_depth) + " deep");
   if (arguments.positional.size() > s.parameters.size()) {
-    return fail("macro '" + name + "' takes " + std::to_string(s.parameters.size()) + " arguments, " + std::to_string(arguments.positional.size()) + " were given");
+    return fail("macro '" + name + "' takes " + std::to_string(s.parameters.size()) + " arguments, " +
+                std::to_string(arguments.positional.size()) + " were given");
   }
   for (const auto& [n, v] : arguments.named) {
-    bool known = std::any_of(s.parameters.begin(), s.parameters.end(), [&, n = n](const auto& p) { return program_.names[p->name] == n; });
+    bool known = std::any_of(s.parameters.begin(), s.parameters.end(),
+                             [&, n = n](const auto& p) { return program_.names[p->name] == n; });
     if (!known) return fail("macro '" + name + "' has no parameter '" + std::string(n) + "'");
   }
   Scope inner{&macro.captured, {}};

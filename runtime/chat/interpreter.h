@@ -52,12 +52,14 @@ class Interpreter {
 
   // ---- for filters, tests, methods and functions ----
   bool failed() const { return failed_; }
-  Value fail(const std::string& message);                    // kBadModel with the line
-  Value fail(Code code, const std::string& message);         // in these words
-  bool step(uint64_t n = 1);                                 // false: the limit is reached
-  Value checked(Value v);                                    // fails if it is too large
+  Value fail(const std::string& message);             // kBadModel with the line
+  Value fail(Code code, const std::string& message);  // in these words
+  bool step(uint64_t n = 1);                          // false: the limit is reached
+  Value checked(Value v);                             // fails if it is too large
   Value string(std::string s) { return checked(Value::string(std::move(s))); }
-  Value list(std::vector<Value> items, ListKind kind = ListKind::kList) { return checked(make_list(std::move(items), kind)); }
+  Value list(std::vector<Value> items, ListKind kind = ListKind::kList) {
+    return checked(make_list(std::move(items), kind));
+  }
   std::vector<Value> iterate(const Value& v);                // fails for what cannot be iterated over
   std::string printed(const Value& v);                       // str(v)
   Value attribute(const Value& v, std::string_view name);    // v.name
@@ -70,7 +72,7 @@ class Interpreter {
   Value method(const Value& self, std::string_view name, const Arguments& arguments);
   Value function(int64_t which, const Arguments& arguments);
   const TemplateLimits& limits() const { return limits_; }
-  std::string missing(const Value& undefined) const;         // "'name' is undefined"
+  std::string missing(const Value& undefined) const;  // "'name' is undefined"
   Value make_namespace();
 
  private:
@@ -101,7 +103,8 @@ class Interpreter {
   // Native stack that a render may take: one unit per body or expression that is being run.
   struct Deeper {
     explicit Deeper(Interpreter& i) : interpreter(i) {
-      if (++i.depth_ > 16 * i.limits_.max_depth) i.fail("nested more than " + std::to_string(16 * i.limits_.max_depth) + " deep");
+      if (++i.depth_ > 16 * i.limits_.max_depth)
+        i.fail("nested more than " + std::to_string(16 * i.limits_.max_depth) + " deep");
     }
     ~Deeper() { --interpreter.depth_; }
     Interpreter& interpreter;

@@ -175,7 +175,8 @@ Status Lexer::quoted() {
     if (known != kLetters.npos) {
       out += kMeanings[known];
     } else if (e == 'x' || e == 'u' || e == 'U') {
-      if (!code_point(e == 'x' ? 2 : e == 'u' ? 4 : 8, 16)) return error("a \\" + std::string(1, e) + " escape is not valid");
+      if (!code_point(e == 'x' ? 2 : e == 'u' ? 4 : 8, 16))
+        return error("a \\" + std::string(1, e) + " escape is not valid");
     } else if (e >= '0' && e <= '7') {
       --i;
       code_point(3, 8);
@@ -195,7 +196,9 @@ void Lexer::number() {
   bool is_float = false;
   std::string digits;
   auto take = [&] {
-    for (; i < source_.size() && (digit(source_[i]) || (source_[i] == '_' && i + 1 < source_.size() && digit(source_[i + 1]))); ++i) {
+    for (; i < source_.size() &&
+           (digit(source_[i]) || (source_[i] == '_' && i + 1 < source_.size() && digit(source_[i + 1])));
+         ++i) {
       if (source_[i] != '_') digits += source_[i];
     }
   };
@@ -249,7 +252,8 @@ Status Lexer::tag_contents(bool block) {
       if (c == '(' || c == '[' || c == '{') {
         open_brackets_ += c == '(' ? ')' : c == '[' ? ']' : '}';
       } else if (c == ')' || c == ']' || c == '}') {
-        if (open_brackets_.empty() || open_brackets_.back() != c) return error("unexpected '" + std::string(1, c) + "'");
+        if (open_brackets_.empty() || open_brackets_.back() != c)
+          return error("unexpected '" + std::string(1, c) + "'");
         open_brackets_.pop_back();
       }
       add(TokenKind::kOperator, source_.substr(pos_, n));

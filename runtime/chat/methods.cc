@@ -12,9 +12,10 @@ namespace sluice::jinja {
 namespace {
 
 constexpr std::string_view kStringMethods[] = {
-    "capitalize", "count", "endswith", "find", "format", "index", "isalnum", "isalpha", "isdigit", "islower", "isnumeric",
-    "isspace", "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind",
-    "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper", "zfill"};
+    "capitalize",   "count",        "endswith", "find",    "format", "index",      "isalnum", "isalpha", "isdigit",
+    "islower",      "isnumeric",    "isspace",  "isupper", "join",   "ljust",      "lower",   "lstrip",  "partition",
+    "removeprefix", "removesuffix", "replace",  "rfind",   "rjust",  "rpartition", "rsplit",  "rstrip",  "split",
+    "splitlines",   "startswith",   "strip",    "title",   "upper",  "zfill"};
 constexpr std::string_view kDictMethods[] = {"copy", "get", "items", "keys", "values"};
 constexpr std::string_view kListMethods[] = {"append", "copy", "count", "index", "pop"};
 constexpr std::string_view kLoopMethods[] = {"changed", "cycle"};
@@ -96,7 +97,8 @@ Value replace(const Call& c, const std::string& s) {
   int64_t limit = c.integer(2, "count", -1);
   uint64_t n = occurrences(s, *what);
   if (limit >= 0) n = std::min(n, uint64_t(limit));
-  if (by->size() > 0 && n > c.in.limits().max_output_bytes / by->size()) return c.in.fail("a replaced text is too long");
+  if (by->size() > 0 && n > c.in.limits().max_output_bytes / by->size())
+    return c.in.fail("a replaced text is too long");
   return c.in.string(replaced(s, *what, *by, limit));
 }
 
@@ -115,7 +117,8 @@ Value partition(const Call& c, const std::string& s) {
   size_t at = right ? s.rfind(*separator) : s.find(*separator);
   std::string_view v = s;
   if (at == s.npos) {
-    return parts_of(c.in, right ? std::vector<std::string_view>{"", "", v} : std::vector<std::string_view>{v, "", ""}, ListKind::kTuple);
+    return parts_of(c.in, right ? std::vector<std::string_view>{"", "", v} : std::vector<std::string_view>{v, "", ""},
+                    ListKind::kTuple);
   }
   return parts_of(c.in, {v.substr(0, at), *separator, v.substr(at + separator->size())}, ListKind::kTuple);
 }
@@ -149,8 +152,11 @@ Value format(const Call& c, const std::string& s) {
     if (end == s.npos) return c.in.fail("a single '{' in a format string");
     std::string field = s.substr(i + 1, end - i - 1);
     i = end;
-    bool number = !field.empty() && field.size() < 6 && std::all_of(field.begin(), field.end(), [](char l) { return l >= '0' && l <= '9'; });
-    const Value* v = field.empty() ? c.arguments.get(next++, "") : number ? c.arguments.get(size_t(std::stoul(field)), "") : c.arguments.get(size_t(-1), field);
+    bool number = !field.empty() && field.size() < 6 &&
+                  std::all_of(field.begin(), field.end(), [](char l) { return l >= '0' && l <= '9'; });
+    const Value* v = field.empty() ? c.arguments.get(next++, "")
+                     : number      ? c.arguments.get(size_t(std::stoul(field)), "")
+                                   : c.arguments.get(size_t(-1), field);
     if (!v) return c.in.fail("no argument for '{" + field + "}', or a format that is not supported");
     out += c.in.printed(*v);
     if (c.in.failed() || out.size() > c.in.limits().max_output_bytes) break;
@@ -202,7 +208,8 @@ Value string_method(const Call& c, const Value& self) {
   if (name == "isupper" || name == "islower") return Value::boolean(cased(s, name == "isupper"));
   if (name == "isspace") return Value::boolean(all_letters(s, is_blank));
   if (name == "isalpha") return Value::boolean(all_letters(s, [](uint32_t l) { return (class_of(l) & kLetter) != 0; }));
-  if (name == "isalnum") return Value::boolean(all_letters(s, [](uint32_t l) { return (class_of(l) & (kLetter | kNumber)) != 0; }));
+  if (name == "isalnum")
+    return Value::boolean(all_letters(s, [](uint32_t l) { return (class_of(l) & (kLetter | kNumber)) != 0; }));
   return Value::boolean(all_letters(s, [](uint32_t l) { return (class_of(l) & kNumber) != 0; }));  // isdigit, isnumeric
 }
 
@@ -231,7 +238,8 @@ Value list_method(const Call& c, const Value& self) {
   if (c.name == "copy") return c.in.list(list.items);
   if (c.name == "append" || c.name == "pop") {
     // Only where it can neither close a circle nor change the weight of something that holds this list.
-    if (list.frozen || list.list_kind != ListKind::kList) return c.in.fail("a list that is part of another value cannot be changed");
+    if (list.frozen || list.list_kind != ListKind::kList)
+      return c.in.fail("a list that is part of another value cannot be changed");
     if (c.name == "pop") {
       int64_t n = int64_t(list.items.size()), at = c.integer(0, "index", -1);
       if (at < 0) at += n;
@@ -241,7 +249,8 @@ Value list_method(const Call& c, const Value& self) {
       return item;
     }
     if (!v) return c.wrong();
-    if (depth_of(*v) > 0 || v->is(Kind::kNamespace) || v->is(Kind::kLoop)) return c.in.fail("only plain values can be appended to a list");
+    if (depth_of(*v) > 0 || v->is(Kind::kNamespace) || v->is(Kind::kLoop))
+      return c.in.fail("only plain values can be appended to a list");
     list.count(*v);
     list.items.push_back(*v);
     return too_large(self) ? c.in.fail("a list is too large") : Value::none();
@@ -259,7 +268,8 @@ Value list_method(const Call& c, const Value& self) {
 Value loop_method(const Call& c, LoopState& loop) {
   const std::vector<Value>& given = c.arguments.positional;
   if (c.name == "cycle") return given.empty() ? c.wrong() : given[loop.index % given.size()];
-  bool same = loop.asked && loop.changed.size() == given.size() && std::equal(given.begin(), given.end(), loop.changed.begin(), equal);
+  bool same = loop.asked && loop.changed.size() == given.size() &&
+              std::equal(given.begin(), given.end(), loop.changed.begin(), equal);
   loop.asked = true;
   for (const Value& v : given) {
     // Loops must not hold themselves.
@@ -280,7 +290,8 @@ Value make_range(const Call& c) {
   if (n[2] == 0) return c.in.fail("range() with step 0");
   std::vector<Value> items;
   for (int64_t i = n[0]; n[2] > 0 ? i < n[1] : i > n[1];) {
-    if (items.size() >= c.in.limits().max_range) return c.in.fail("range() has more than " + std::to_string(c.in.limits().max_range) + " items");
+    if (items.size() >= c.in.limits().max_range)
+      return c.in.fail("range() has more than " + std::to_string(c.in.limits().max_range) + " items");
     items.push_back(Value::integer(i));
     if (__builtin_add_overflow(i, n[2], &i)) break;
   }

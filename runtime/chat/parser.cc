@@ -27,7 +27,8 @@ class Parser {
  private:
   struct Deeper {
     explicit Deeper(Parser& p) : parser(p) {
-      if (++parser.depth_ > parser.max_depth_) parser.fail("nested more than " + std::to_string(parser.max_depth_) + " deep");
+      if (++parser.depth_ > parser.max_depth_)
+        parser.fail("nested more than " + std::to_string(parser.max_depth_) + " deep");
     }
     ~Deeper() { --parser.depth_; }
     Parser& parser;
@@ -137,7 +138,7 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_ = 0;
   uint32_t depth_ = 0, max_depth_;
-  uint32_t loops_ = 0;  // loops around this place in the same macro
+  uint32_t loops_ = 0;       // loops around this place in the same macro
   uint32_t conditions_ = 0;  // {% if %} around this place: as in Jinja, what is unknown there fails when it runs
   bool failed_ = false;
   Error error_;
@@ -148,12 +149,17 @@ class Parser {
 std::string Parser::described() const {
   switch (current().kind) {
     case TokenKind::kName:
-    case TokenKind::kOperator: return "'" + current().text + "'";
-    case TokenKind::kString: return "a string";
+    case TokenKind::kOperator:
+      return "'" + current().text + "'";
+    case TokenKind::kString:
+      return "a string";
     case TokenKind::kInteger:
-    case TokenKind::kFloat: return "a number";
-    case TokenKind::kEnd: return "the end of the template";
-    default: return "the end of the tag";
+    case TokenKind::kFloat:
+      return "a number";
+    case TokenKind::kEnd:
+      return "the end of the template";
+    default:
+      return "the end of the tag";
   }
 }
 
@@ -327,7 +333,8 @@ void Parser::parse_call_block(Statement& s) {
   if (is_op("(")) parse_parameters(s);
   s.expressions.push_back(parse_expression());
   const Expr& e = *s.expressions.back();
-  if (!failed_ && (e.kind != ExprKind::kChain || e.links.back().kind != LinkKind::kCall)) fail("{% call %} needs a call");
+  if (!failed_ && (e.kind != ExprKind::kChain || e.links.back().kind != LinkKind::kCall))
+    fail("{% call %} needs a call");
   s.name = intern("caller");
   uint32_t loops = std::exchange(loops_, 0);
   s.bodies.push_back(body_until("endcall"));
@@ -402,7 +409,9 @@ ExprPtr Parser::parse_not() {
 }
 
 ExprPtr Parser::parse_compare() {
-  static constexpr std::pair<std::string_view, Op> kOps[] = {{"==", Op::kEqual}, {"!=", Op::kNotEqual}, {"<", Op::kLess}, {"<=", Op::kLessEqual}, {">", Op::kGreater}, {">=", Op::kGreaterEqual}};
+  static constexpr std::pair<std::string_view, Op> kOps[] = {{"==", Op::kEqual},  {"!=", Op::kNotEqual},
+                                                             {"<", Op::kLess},    {"<=", Op::kLessEqual},
+                                                             {">", Op::kGreater}, {">=", Op::kGreaterEqual}};
   ExprPtr e = parse_sum();
   ExprPtr chain;
   for (;;) {
@@ -456,7 +465,8 @@ ExprPtr Parser::parse_concat() {
 }
 
 ExprPtr Parser::parse_product() {
-  return arithmetic([this] { return parse_power(); }, {{"*", Op::kMultiply}, {"/", Op::kDivide}, {"//", Op::kFloorDivide}, {"%", Op::kModulo}});
+  return arithmetic([this] { return parse_power(); },
+                    {{"*", Op::kMultiply}, {"/", Op::kDivide}, {"//", Op::kFloorDivide}, {"%", Op::kModulo}});
 }
 
 ExprPtr Parser::parse_power() {
@@ -484,7 +494,8 @@ ExprPtr Parser::parse_number() {
   if (is(TokenKind::kInteger)) {
     int64_t n = 0;
     const std::string& digits = current().text;
-    if (std::from_chars(digits.data(), digits.data() + digits.size(), n).ec != std::errc()) fail("the number is too large");
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), n).ec != std::errc())
+      fail("the number is too large");
     v = Value::integer(n);
   } else {
     Json number = Json::parse(current().text, nullptr, false);  // independent of the locale

@@ -94,13 +94,27 @@ void print_json_string(std::string_view s, bool ascii, std::string& out) {
     }
     uint32_t c = take_code_point(s);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (c < 0x20 || (ascii && c > 0x7E && c < 0x10000)) {
           print_hex("\\u%04x", c, out);
@@ -169,23 +183,45 @@ void print(const Value& v, std::string& out) {
 
 void print_repr(const Value& v, std::string& out) {
   switch (v.kind) {
-    case Kind::kUndefined: out += "Undefined"; break;
-    case Kind::kNone: out += "None"; break;
-    case Kind::kBool: out += v.b ? "True" : "False"; break;
-    case Kind::kInt: out += std::to_string(v.i); break;
-    case Kind::kFloat: print_float(v.d, out, false); break;
-    case Kind::kString: print_quoted(v.text(), out); break;
+    case Kind::kUndefined:
+      out += "Undefined";
+      break;
+    case Kind::kNone:
+      out += "None";
+      break;
+    case Kind::kBool:
+      out += v.b ? "True" : "False";
+      break;
+    case Kind::kInt:
+      out += std::to_string(v.i);
+      break;
+    case Kind::kFloat:
+      print_float(v.d, out, false);
+      break;
+    case Kind::kString:
+      print_quoted(v.text(), out);
+      break;
     case Kind::kList: {
       const List& list = v.list();
       switch (list.list_kind) {
-        case ListKind::kList: out += "["; print_items(list.items, out); out += "]"; break;
+        case ListKind::kList:
+          out += "[";
+          print_items(list.items, out);
+          out += "]";
+          break;
         case ListKind::kTuple:
           out += "(";
           print_items(list.items, out);
           out += list.items.size() == 1 ? ",)" : ")";
           break;
-        case ListKind::kView: out += "dict_items(["; print_items(list.items, out); out += "])"; break;
-        case ListKind::kGenerator: out += "<generator object>"; break;
+        case ListKind::kView:
+          out += "dict_items([";
+          print_items(list.items, out);
+          out += "])";
+          break;
+        case ListKind::kGenerator:
+          out += "<generator object>";
+          break;
       }
       break;
     }
@@ -202,18 +238,31 @@ void print_repr(const Value& v, std::string& out) {
       out += '}';
       break;
     }
-    default: out += std::string("<") + type_name(v) + ">"; break;
+    default:
+      out += std::string("<") + type_name(v) + ">";
+      break;
   }
 }
 
 bool print_json(const Value& v, const JsonStyle& style, std::string& out, int level) {
   switch (v.kind) {
-    case Kind::kNone: out += "null"; return true;
-    case Kind::kBool: out += v.b ? "true" : "false"; return true;
-    case Kind::kInt: out += std::to_string(v.i); return true;
-    case Kind::kFloat: print_float(v.d, out, true); return true;
-    case Kind::kString: print_json_string(v.text(), style.ascii, out); return true;
-    case Kind::kDict: return print_json_dict(v.dict(), style, out, level);
+    case Kind::kNone:
+      out += "null";
+      return true;
+    case Kind::kBool:
+      out += v.b ? "true" : "false";
+      return true;
+    case Kind::kInt:
+      out += std::to_string(v.i);
+      return true;
+    case Kind::kFloat:
+      print_float(v.d, out, true);
+      return true;
+    case Kind::kString:
+      print_json_string(v.text(), style.ascii, out);
+      return true;
+    case Kind::kDict:
+      return print_json_dict(v.dict(), style, out, level);
     case Kind::kList: {
       const List& list = v.list();
       if (list.list_kind != ListKind::kList && list.list_kind != ListKind::kTuple) return false;
@@ -227,7 +276,8 @@ bool print_json(const Value& v, const JsonStyle& style, std::string& out, int le
       out += ']';
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 

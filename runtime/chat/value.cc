@@ -105,19 +105,31 @@ Value make_dict(std::vector<std::pair<Value, Value>> items) {
 
 const char* type_name(const Value& v) {
   switch (v.kind) {
-    case Kind::kUndefined: return "undefined value";
-    case Kind::kNone: return "NoneType";
-    case Kind::kBool: return "bool";
-    case Kind::kInt: return "int";
-    case Kind::kFloat: return "float";
-    case Kind::kString: return "str";
-    case Kind::kDict: return "dict";
-    case Kind::kNamespace: return "namespace";
-    case Kind::kMacro: return "macro";
-    case Kind::kLoop: return "loop";
+    case Kind::kUndefined:
+      return "undefined value";
+    case Kind::kNone:
+      return "NoneType";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInt:
+      return "int";
+    case Kind::kFloat:
+      return "float";
+    case Kind::kString:
+      return "str";
+    case Kind::kDict:
+      return "dict";
+    case Kind::kNamespace:
+      return "namespace";
+    case Kind::kMacro:
+      return "macro";
+    case Kind::kLoop:
+      return "loop";
     case Kind::kFunction:
-    case Kind::kMethod: return "function";
-    case Kind::kList: break;
+    case Kind::kMethod:
+      return "function";
+    case Kind::kList:
+      break;
   }
   static constexpr const char* kNames[] = {"list", "tuple", "generator", "view"};
   return kNames[size_t(v.list().list_kind)];
@@ -126,14 +138,22 @@ const char* type_name(const Value& v) {
 bool truth(const Value& v) {
   switch (v.kind) {
     case Kind::kUndefined:
-    case Kind::kNone: return false;
-    case Kind::kBool: return v.b;
-    case Kind::kInt: return v.i != 0;
-    case Kind::kFloat: return v.d != 0;
-    case Kind::kString: return !v.text().empty();
-    case Kind::kList: return v.list().list_kind == ListKind::kGenerator || !v.list().items.empty();
-    case Kind::kDict: return !v.dict().items.empty();
-    default: return true;
+    case Kind::kNone:
+      return false;
+    case Kind::kBool:
+      return v.b;
+    case Kind::kInt:
+      return v.i != 0;
+    case Kind::kFloat:
+      return v.d != 0;
+    case Kind::kString:
+      return !v.text().empty();
+    case Kind::kList:
+      return v.list().list_kind == ListKind::kGenerator || !v.list().items.empty();
+    case Kind::kDict:
+      return !v.dict().items.empty();
+    default:
+      return true;
   }
 }
 
@@ -144,9 +164,12 @@ bool equal(const Value& a, const Value& b) {
   if (a.kind != b.kind) return false;
   switch (a.kind) {
     case Kind::kUndefined:
-    case Kind::kNone: return true;
-    case Kind::kString: return a.text() == b.text();
-    case Kind::kFunction: return a.i == b.i;
+    case Kind::kNone:
+      return true;
+    case Kind::kString:
+      return a.text() == b.text();
+    case Kind::kFunction:
+      return a.i == b.i;
     case Kind::kList: {
       const List &x = a.list(), &y = b.list();
       if (x.list_kind != y.list_kind || x.items.size() != y.items.size()) return false;
@@ -164,7 +187,8 @@ bool equal(const Value& a, const Value& b) {
       }
       return true;
     }
-    default: return a.object == b.object;
+    default:
+      return a.object == b.object;
   }
 }
 
@@ -191,15 +215,23 @@ int compare(const Value& a, const Value& b) {
 bool from_json(const Json& json, Value& out, uint32_t depth) {
   if (depth >= kMaxValueDepth / 2) return false;
   switch (json.type()) {
-    case Json::value_t::null: out = Value::none(); return true;
-    case Json::value_t::boolean: out = Value::boolean(json.get<bool>()); return true;
-    case Json::value_t::number_integer: out = Value::integer(json.get<int64_t>()); return true;
+    case Json::value_t::null:
+      out = Value::none();
+      return true;
+    case Json::value_t::boolean:
+      out = Value::boolean(json.get<bool>());
+      return true;
+    case Json::value_t::number_integer:
+      out = Value::integer(json.get<int64_t>());
+      return true;
     case Json::value_t::number_unsigned: {
       uint64_t n = json.get<uint64_t>();
       out = n > uint64_t(INT64_MAX) ? Value::number(double(n)) : Value::integer(int64_t(n));
       return true;
     }
-    case Json::value_t::number_float: out = Value::number(json.get<double>()); return true;
+    case Json::value_t::number_float:
+      out = Value::number(json.get<double>());
+      return true;
     case Json::value_t::string: {
       std::string storage;
       out = Value::string(std::string(valid_utf8(json.get_ref<const std::string&>(), storage)));
@@ -223,7 +255,8 @@ bool from_json(const Json& json, Value& out, uint32_t depth) {
       out = make_dict(std::move(items));
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -15,7 +15,21 @@ namespace sluice::jinja {
 
 using Json = nlohmann::ordered_json;
 
-enum class Kind : uint8_t { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kDict, kNamespace, kMacro, kLoop, kFunction, kMethod };
+enum class Kind : uint8_t {
+  kUndefined,
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kList,
+  kDict,
+  kNamespace,
+  kMacro,
+  kLoop,
+  kFunction,
+  kMethod
+};
 
 // Containers nest at most so deep: destructors and printing recurse. And they hold at most so many items and bytes of
 // text, those of items that occur twice counted twice: [x, x] of [x, x] of … would take for ever to print.

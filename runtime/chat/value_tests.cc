@@ -17,7 +17,10 @@ template <Op op>
 bool compares(Interpreter& in, const Value& v, const Value* operand) {
   int order = compare(v, *operand);
   if (order == 2) in.fail(std::string("a ") + type_name(v) + " and a " + type_name(*operand) + " have no order");
-  return op == Op::kLess ? order == -1 : op == Op::kLessEqual ? order <= 0 : op == Op::kGreater ? order == 1 : order == 0 || order == 1;
+  return op == Op::kLess        ? order == -1
+         : op == Op::kLessEqual ? order <= 0
+         : op == Op::kGreater   ? order == 1
+                                : order == 0 || order == 1;
 }
 
 bool remainder(Interpreter& in, const Value& v, const Value& divisor, int64_t wanted) {
@@ -52,16 +55,14 @@ const std::map<std::string_view, Test>& tests() {
       {"number", {[](Interpreter&, const Value& v, const Value*) { return v.numeric(); }}},
       {"string", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString); }}},
       {"mapping", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kDict); }}},
-      {"sequence",
-       {[](Interpreter&, const Value& v, const Value*) {
-         return v.is(Kind::kString) || v.is(Kind::kDict) || (v.is(Kind::kList) && v.list().list_kind <= ListKind::kTuple);
+      {"sequence", {[](Interpreter&, const Value& v, const Value*) {
+         return v.is(Kind::kString) || v.is(Kind::kDict) ||
+                (v.is(Kind::kList) && v.list().list_kind <= ListKind::kTuple);
        }}},
-      {"iterable",
-       {[](Interpreter&, const Value& v, const Value*) {
+      {"iterable", {[](Interpreter&, const Value& v, const Value*) {
          return v.undefined() || v.is(Kind::kString) || v.is(Kind::kDict) || v.is(Kind::kList) || v.is(Kind::kLoop);
        }}},
-      {"callable",
-       {[](Interpreter&, const Value& v, const Value*) {
+      {"callable", {[](Interpreter&, const Value& v, const Value*) {
          return v.is(Kind::kFunction) || v.is(Kind::kMethod) || v.is(Kind::kMacro) || v.is(Kind::kLoop);
        }}},
       {"odd", {[](Interpreter& in, const Value& v, const Value*) { return remainder(in, v, Value::integer(2), 1); }}},
@@ -70,12 +71,30 @@ const std::map<std::string_view, Test>& tests() {
       {"upper", {[](Interpreter&, const Value& v, const Value*) { return cased(v, true); }}},
       {"lower", {[](Interpreter&, const Value& v, const Value*) { return cased(v, false); }}},
       {"in", {[](Interpreter& in, const Value& v, const Value* o) { return in.contains(*o, v); }, true}},
-      {"sameas", {[](Interpreter&, const Value& v, const Value* o) { return v.kind == o->kind && (v.object ? v.object == o->object : equal(v, *o)); }, true}},
-      {"filter", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString) && known_filter(v.text()); }}},
-      {"test", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString) && known_test(v.text()); }}},
-      {"equalto", equals}, {"eq", equals}, {"==", equals}, {"ne", differs}, {"!=", differs},
-      {"lt", less}, {"lessthan", less}, {"<", less}, {"le", less_equal}, {"<=", less_equal},
-      {"gt", greater}, {"greaterthan", greater}, {">", greater}, {"ge", greater_equal}, {">=", greater_equal},
+      {"sameas",
+       {[](Interpreter&, const Value& v, const Value* o) {
+          return v.kind == o->kind && (v.object ? v.object == o->object : equal(v, *o));
+        },
+        true}},
+      {"filter",
+       {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString) && known_filter(v.text()); }}},
+      {"test",
+       {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString) && known_test(v.text()); }}},
+      {"equalto", equals},
+      {"eq", equals},
+      {"==", equals},
+      {"ne", differs},
+      {"!=", differs},
+      {"lt", less},
+      {"lessthan", less},
+      {"<", less},
+      {"le", less_equal},
+      {"<=", less_equal},
+      {"gt", greater},
+      {"greaterthan", greater},
+      {">", greater},
+      {"ge", greater_equal},
+      {">=", greater_equal},
   };
   return table;
 }

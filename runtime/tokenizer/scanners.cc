@@ -34,7 +34,8 @@ size_t newlines_or_spaces(const Fragment& f, size_t i) {
   return end == f.n || end - i < 2 ? end : end - 1;
 }
 
-// [^\r\n\p{L}\p{N}]?R+ for a class R of letters (and marks): where the prefix is itself in R, taking it or not ends alike.
+// [^\r\n\p{L}\p{N}]?R+ for a class R of letters (and marks): where the prefix is itself in R, taking it or not ends
+// alike.
 size_t prefixed_run(const Fragment& f, size_t i, uint8_t prefix_excludes, uint8_t run) {
   if (f.is(i, run)) return f.skip(i, run);
   if (f.not_any(i, prefix_excludes) && !f.newline(i) && f.is(i + 1, run)) return f.skip(i + 1, run);
@@ -68,7 +69,7 @@ size_t scan_llama3_kin(const Fragment& f, size_t i, size_t n_numbers, uint8_t le
   return end > i ? end : newlines_or_spaces(f, i);
 }
 
-bool cased_up(const Fragment& f, size_t i) { return f.is(i, kLetter | kMark) && !f.is(i, kLower); }  // U
+bool cased_up(const Fragment& f, size_t i) { return f.is(i, kLetter | kMark) && !f.is(i, kLower); }    // U
 bool cased_down(const Fragment& f, size_t i) { return f.is(i, kLetter | kMark) && !f.is(i, kUpper); }  // D
 
 // U*D+ from i. If nothing in D follows the U run, the run gives back up to its last member that is also in D.

@@ -52,17 +52,17 @@ size_t scan_tekken(const Fragment& f, size_t i);
 // As tekken with C? after both letter alternatives and \p{N}{1,3}.
 size_t scan_gpt4o(const Fragment& f, size_t i);
 
-size_t scan_number(const Fragment& f, size_t i);           // \p{N}
-size_t scan_numbers(const Fragment& f, size_t i);          // \p{N}+
-size_t scan_three_numbers(const Fragment& f, size_t i);    // \p{N}{1,3}
-size_t scan_three_digits(const Fragment& f, size_t i);     // [0-9][0-9][0-9]
-size_t scan_punctuation(const Fragment& f, size_t i);      // [\p{P}\$\+<=>\^~\|]+
-size_t scan_punctuation_tick(const Fragment& f, size_t i); // [\p{P}\$\+<=>\^~\|`]+
-size_t scan_newline(const Fragment& f, size_t i);          // [\r\n]
-size_t scan_space_letters(const Fragment& f, size_t i);    // \s?\p{L}+
-size_t scan_space_punctuation(const Fragment& f, size_t i);// \s?\p{P}+
-size_t scan_cjk_coder(const Fragment& f, size_t i);        // [\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+
-size_t scan_cjk_v3(const Fragment& f, size_t i);           // [\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+
+size_t scan_number(const Fragment& f, size_t i);             // \p{N}
+size_t scan_numbers(const Fragment& f, size_t i);            // \p{N}+
+size_t scan_three_numbers(const Fragment& f, size_t i);      // \p{N}{1,3}
+size_t scan_three_digits(const Fragment& f, size_t i);       // [0-9][0-9][0-9]
+size_t scan_punctuation(const Fragment& f, size_t i);        // [\p{P}\$\+<=>\^~\|]+
+size_t scan_punctuation_tick(const Fragment& f, size_t i);   // [\p{P}\$\+<=>\^~\|`]+
+size_t scan_newline(const Fragment& f, size_t i);            // [\r\n]
+size_t scan_space_letters(const Fragment& f, size_t i);      // \s?\p{L}+
+size_t scan_space_punctuation(const Fragment& f, size_t i);  // \s?\p{P}+
+size_t scan_cjk_coder(const Fragment& f, size_t i);          // [\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+
+size_t scan_cjk_v3(const Fragment& f, size_t i);             // [\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+
 
 // [!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|
 // \s*[\r\n]+|\s+(?!\S)|\s+

@@ -28,7 +28,8 @@ struct SpecialTokens {
   // The special token of exactly this text, -1 if there is none.
   int32_t find(const fb::Vocab& vocab, std::string_view text) const;
 
-  // Cuts `text`, in order and without gaps. Time: text length x number of different lengths, however many tokens there are.
+  // Cuts `text`, in order and without gaps. Time: text length x number of different lengths, however many tokens there
+  // are.
   std::vector<Piece> cut(const fb::Vocab& vocab, std::string_view text) const;
 };
 

@@ -19,7 +19,10 @@ int byte_value(std::string_view text) {
   if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
   int value = 0;
   for (char c : text.substr(3, 2)) {
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                       : -1;
     if (digit < 0) return -1;
     value = value * 16 + digit;
   }
@@ -29,7 +32,9 @@ int byte_value(std::string_view text) {
 }  // namespace
 
 Result<Tokenizer> Tokenizer::open(const fb::Vocab* vocab) {
-  auto refuse = [](const std::string& reason) { return make_error(Code::kBadModel, "vocabulary", kNoOffset, "%s", reason.c_str()); };
+  auto refuse = [](const std::string& reason) {
+    return make_error(Code::kBadModel, "vocabulary", kNoOffset, "%s", reason.c_str());
+  };
   if (!vocab || !vocab->offsets() || !vocab->bytes() || !vocab->types() || !vocab->text_order() ||
       !vocab->text_buckets() || !vocab->byte_tokens() || vocab->offsets()->size() != vocab->types()->size() + 1) {
     return refuse("a table is missing");

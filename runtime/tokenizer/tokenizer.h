@@ -33,7 +33,7 @@ class Tokenizer {
   // The whole text of a token list; a leading space that the encoder added (add_space_prefix) is dropped.
   std::string decode(const std::vector<int32_t>& tokens, bool special) const;
 
-  bool is_end(int32_t token) const;  // end of generation
+  bool is_end(int32_t token) const;      // end of generation
   bool is_special(int32_t token) const;  // control or unknown
   int32_t n_vocab() const;
   int32_t bos() const;  // -1: none

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Code points: their classes (Unicode 15.0, the general categories that pre-tokenizers ask for), and UTF-8 read strictly
-// (no overlong forms, no surrogates). Knows nothing of tokens.
+// Code points: their classes (Unicode 15.0, the general categories that pre-tokenizers ask for), and UTF-8 read
+// strictly (no overlong forms, no surrogates). Knows nothing of tokens.
 #pragma once
 #include <cstddef>
 #include <cstdint>

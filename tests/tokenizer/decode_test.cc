@@ -47,7 +47,8 @@ TEST_CASE("tokens out of range give nothing and are nothing", "[tokenizer]") {
 }
 
 TEST_CASE("SentencePiece texts show spaces for their mark, and bytes for byte tokens", "[tokenizer]") {
-  SmallVocab v(fb::VocabKind::SentencePieceBpe, {{"\xE2\x96\x81" "a\xE2\x96\x81"},
+  SmallVocab v(fb::VocabKind::SentencePieceBpe, {{"\xE2\x96\x81"
+                                                  "a\xE2\x96\x81"},
                                                  {"<0xF0>", fb::TokenType::Byte},
                                                  {"<0x41>"},
                                                  {"\xE2\x96\x81", fb::TokenType::UserDefined}});

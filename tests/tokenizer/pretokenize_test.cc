@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every scanner against the regular expression that it stands for, run by PCRE2 over random texts of awkward characters.
+// Every scanner against the regular expression that it stands for, run by PCRE2 over random texts of awkward
+// characters.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "runtime/tokenizer/pretokenize.h"
 
@@ -78,8 +79,7 @@ const Row kRows[] = {
     {"llama-bpe", {kC + "|" + kPrefix + R"(\p{L}+|\p{N}{1,3}|)" + kOthers}},
     {"qwen2", {kC + "|" + kPrefix + R"(\p{L}+|\p{N}|)" + kOthers}},
     {"qwen35", {kC + "|" + kPrefix + R"([\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|)" + kSpaces}},
-    {"tekken",
-     {kPrefix + kU + "*" + kD + "+|" + kPrefix + kU + "+" + kD + R"(*|\p{N}|)" + kOthersSlash}},
+    {"tekken", {kPrefix + kU + "*" + kD + "+|" + kPrefix + kU + "+" + kD + R"(*|\p{N}|)" + kOthersSlash}},
     {"gpt-4o",
      {kPrefix + kU + "*" + kD + "+(?:" + kC + ")?|" + kPrefix + kU + "+" + kD + "*(?:" + kC + R"()?|\p{N}{1,3}|)" +
       kOthersSlash}},
@@ -95,15 +95,117 @@ const Row kRows[] = {
 };
 
 // No U+180E: PCRE2 counts it as white space, Unicode and this program do not.
-const char* const kAlphabet[] = {
-    "a", "b", "s", "t", "l", "S", "T", "L", "E", "r", "R", "e", "v", "d", "D", "m", "A", "Z", "'", "'", "'", "'s", "'ll",
-    "'RE", " ", " ", " ", "  ", "\t", "\n", "\n", "\r", "\r\n", "\v", "\f", "0", "1", "9", "12", "1234", "/", "//", "!",
-    "?", ".", ",", "-", "_", "$", "+", "<", "=", ">", "^", "~", "|", "`", "(", "\\", "\"", "#", "\x01", "\x7F", "\u0085",
-    "\u00A0", "\u3000", "\u2003", "\u2028", "\u2029", "\u200B", "\u200D", "\uFEFF", "\u00E9", "\u00C9", "\u00DF", "\u017F",
-    "\u01C5", "\u02B0", "\u0301", "\u0903", "\u20DD", "\u00BD", "\u0663", "\u2163", "\u00AA", "\u0E44", "\u0915", "\u093F",
-    "\u4E00", "\u6211", "\u9FA5", "\u9FFC", "\u3042", "\u30A2", "\u3005", "\uAC00", "\uD7A3", "\u0800", "\u212A", "\u2018",
-    "\u00AB", "\u20AC", "\u2581", "\uFF01", "\uE000", "\U0001F601", "\U0001F468\u200D\U0001F469", "\U00020000",
-    "\U0001D400", "\U0001D7D8", "\U0010FFFF"};
+const char* const kAlphabet[] = {"a",
+                                 "b",
+                                 "s",
+                                 "t",
+                                 "l",
+                                 "S",
+                                 "T",
+                                 "L",
+                                 "E",
+                                 "r",
+                                 "R",
+                                 "e",
+                                 "v",
+                                 "d",
+                                 "D",
+                                 "m",
+                                 "A",
+                                 "Z",
+                                 "'",
+                                 "'",
+                                 "'",
+                                 "'s",
+                                 "'ll",
+                                 "'RE",
+                                 " ",
+                                 " ",
+                                 " ",
+                                 "  ",
+                                 "\t",
+                                 "\n",
+                                 "\n",
+                                 "\r",
+                                 "\r\n",
+                                 "\v",
+                                 "\f",
+                                 "0",
+                                 "1",
+                                 "9",
+                                 "12",
+                                 "1234",
+                                 "/",
+                                 "//",
+                                 "!",
+                                 "?",
+                                 ".",
+                                 ",",
+                                 "-",
+                                 "_",
+                                 "$",
+                                 "+",
+                                 "<",
+                                 "=",
+                                 ">",
+                                 "^",
+                                 "~",
+                                 "|",
+                                 "`",
+                                 "(",
+                                 "\\",
+                                 "\"",
+                                 "#",
+                                 "\x01",
+                                 "\x7F",
+                                 "\u0085",
+                                 "\u00A0",
+                                 "\u3000",
+                                 "\u2003",
+                                 "\u2028",
+                                 "\u2029",
+                                 "\u200B",
+                                 "\u200D",
+                                 "\uFEFF",
+                                 "\u00E9",
+                                 "\u00C9",
+                                 "\u00DF",
+                                 "\u017F",
+                                 "\u01C5",
+                                 "\u02B0",
+                                 "\u0301",
+                                 "\u0903",
+                                 "\u20DD",
+                                 "\u00BD",
+                                 "\u0663",
+                                 "\u2163",
+                                 "\u00AA",
+                                 "\u0E44",
+                                 "\u0915",
+                                 "\u093F",
+                                 "\u4E00",
+                                 "\u6211",
+                                 "\u9FA5",
+                                 "\u9FFC",
+                                 "\u3042",
+                                 "\u30A2",
+                                 "\u3005",
+                                 "\uAC00",
+                                 "\uD7A3",
+                                 "\u0800",
+                                 "\u212A",
+                                 "\u2018",
+                                 "\u00AB",
+                                 "\u20AC",
+                                 "\u2581",
+                                 "\uFF01",
+                                 "\uE000",
+                                 "\U0001F601",
+                                 "\U0001F468\u200D\U0001F469",
+                                 "\U00020000",
+                                 "\U0001D400",
+                                 "\U0001D7D8",
+                                 "\U0010FFFF"};
 
 }  // namespace
 
@@ -159,7 +261,8 @@ TEST_CASE("U+180E is no white space", "[tokenizer]") {
 TEST_CASE("a million characters of any class are cut in one go", "[tokenizer]") {
   for (const Row& row : kRows) {
     int which = find_pretokenizer(row.name);
-    for (const char* run : {"a", "A", "\u3042", "\u0301", "1", " ", "\n", "\r", "'", "!", "/", "\u00A0", " \n", "A\u0301"}) {
+    for (const char* run :
+         {"a", "A", "\u3042", "\u0301", "1", " ", "\n", "\r", "'", "!", "/", "\u00A0", " \n", "A\u0301"}) {
       std::string text;
       while (text.size() < 1'000'000) text += run;
       INFO(row.name << " " << run);
@@ -173,9 +276,9 @@ TEST_CASE("classes agree with PCRE2 wherever both know a code point", "[tokenize
   struct {
     uint8_t bits;
     const char* pattern;
-  } const kinds[] = {{kLetter, R"(\p{L})"},      {kMark, R"(\p{M})"},   {kNumber, R"(\p{N})"}, {kPunctuation, R"(\p{P})"},
-                     {kSymbol, R"(\p{S})"},      {kUpper, R"([\p{Lu}\p{Lt}])"}, {kLower, R"(\p{Ll})"},
-                     {kSpace, R"([\p{Z}\t-\r\x{85}])"}};
+  } const kinds[] = {
+      {kLetter, R"(\p{L})"}, {kMark, R"(\p{M})"},           {kNumber, R"(\p{N})"}, {kPunctuation, R"(\p{P})"},
+      {kSymbol, R"(\p{S})"}, {kUpper, R"([\p{Lu}\p{Lt}])"}, {kLower, R"(\p{Ll})"}, {kSpace, R"([\p{Z}\t-\r\x{85}])"}};
   Code known = compile(R"([^\p{C}])");
   MatchData data(pcre2_match_data_create(8, nullptr), pcre2_match_data_free);
   auto matches = [&](const Code& code, const std::string& s) {
@@ -190,7 +293,8 @@ TEST_CASE("classes agree with PCRE2 wherever both know a code point", "[tokenize
     append_utf8(c, s);
     if (class_of(c) == 0 || !matches(known, s)) continue;
     ++n_known;
-    for (size_t k = 0; k < codes.size(); ++k) n_different += matches(codes[k], s) != ((class_of(c) & kinds[k].bits) != 0);
+    for (size_t k = 0; k < codes.size(); ++k)
+      n_different += matches(codes[k], s) != ((class_of(c) & kinds[k].bits) != 0);
   }
   CHECK(n_known > 140'000);
   CHECK(n_different <= 20);  // a few code points change their category between Unicode versions

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Golden token ids of real models. SLUICE_MODELS names a folder with smollm2.slm, gemma3.slm and qwen.slm; without it, or
-// for models that are not there, the test says that it skipped.
+// Golden token ids of real models. SLUICE_MODELS names a folder with smollm2.slm, gemma3.slm and qwen.slm; without it,
+// or for models that are not there, the test says that it skipped.
 #include <cstdlib>
 #include <filesystem>
 
@@ -22,7 +22,8 @@ const Golden kGolden[] = {
     {"smollm2", "Hello, y'all! \U0001F601 1234", {19556, 28, 329, 23, 449, 17, 40303, 219, 216, 33, 34, 35, 36}},
     {"smollm2", "  a\u00A0b\n\n x", {216, 253, 15442, 82, 1116, 1792}},
     {"smollm2", "na\u00EFve \u6211\u60F3 \u2581q", {3546, 46494, 17097, 226, 235, 177, 221, 128, 29566, 219, 97}},
-    {"gemma3", "Hello, y'all! \U0001F601 1234",
+    {"gemma3",
+     "Hello, y'all! \U0001F601 1234",
      {9259, 236764, 570, 236789, 712, 236888, 170124, 236743, 236770, 236778, 236800, 236812}},
     {"gemma3", "  a\u00A0b\n\n x", {138, 236746, 432, 398, 236763, 108, 1123}},
     {"gemma3", "na\u00EFve \u6211\u60F3 \u2581q", {1789, 238527, 560, 26911, 237690, 236743, 3752}},

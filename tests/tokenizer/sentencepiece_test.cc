@@ -14,18 +14,18 @@ const std::string kMark = "\xE2\x96\x81";
 
 SmallVocab words_vocab() {
   return SmallVocab(fb::VocabKind::SentencePieceBpe, {
-                        {"<unk>", fb::TokenType::Unknown},
-                        {"<s>", fb::TokenType::Control},
-                        {"<0x21>", fb::TokenType::Byte},
-                        {"<0xC3>", fb::TokenType::Byte},
-                        {"<0xA9>", fb::TokenType::Byte},
-                        {kMark, fb::TokenType::Normal, -1},
-                        {"a", fb::TokenType::Normal, -2},
-                        {"b", fb::TokenType::Normal, -3},
-                        {"ab", fb::TokenType::Normal, -5},
-                        {kMark + "a", fb::TokenType::Normal, -4},
-                        {"\n\n", fb::TokenType::UserDefined, -1000},
-                    });
+                                                         {"<unk>", fb::TokenType::Unknown},
+                                                         {"<s>", fb::TokenType::Control},
+                                                         {"<0x21>", fb::TokenType::Byte},
+                                                         {"<0xC3>", fb::TokenType::Byte},
+                                                         {"<0xA9>", fb::TokenType::Byte},
+                                                         {kMark, fb::TokenType::Normal, -1},
+                                                         {"a", fb::TokenType::Normal, -2},
+                                                         {"b", fb::TokenType::Normal, -3},
+                                                         {"ab", fb::TokenType::Normal, -5},
+                                                         {kMark + "a", fb::TokenType::Normal, -4},
+                                                         {"\n\n", fb::TokenType::UserDefined, -1000},
+                                                     });
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ TEST_CASE("a space is put before the text and after special tokens, and decoding
   v.t.add_space_prefix = true;
   Tokenizer t = v.open();
   CHECK(encode(t, "a") == std::vector<int32_t>{v.id(kMark + "a")});
-  CHECK(encode(t, "a<s>b", {false, true}) == std::vector<int32_t>{v.id(kMark + "a"), v.id("<s>"), v.id(kMark), v.id("b")});
+  CHECK(encode(t, "a<s>b", {false, true}) ==
+        std::vector<int32_t>{v.id(kMark + "a"), v.id("<s>"), v.id(kMark), v.id("b")});
   CHECK(encode(t, "").empty());
   CHECK(t.strips_leading_space());
   CHECK(t.decode(encode(t, "a b"), false) == "a b");

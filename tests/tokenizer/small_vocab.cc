@@ -39,9 +39,8 @@ SmallVocab::SmallVocab(fb::VocabKind kind, const std::vector<SmallToken>& tokens
   for (const auto& [a, b] : merges) {
     sorted.push_back({uint32_t(id(a)), uint32_t(id(b)), uint32_t(sorted.size()), uint32_t(id(a + b))});
   }
-  std::sort(sorted.begin(), sorted.end(), [](const Merge& a, const Merge& b) {
-    return std::pair(a.left, a.right) < std::pair(b.left, b.right);
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Merge& a, const Merge& b) { return std::pair(a.left, a.right) < std::pair(b.left, b.right); });
   for (const Merge& m : sorted) {
     t.merge_left.push_back(m.left);
     t.merge_right.push_back(m.right);
@@ -61,7 +60,8 @@ SmallVocab::SmallVocab(fb::VocabKind kind, const std::vector<SmallToken>& tokens
       t.byte_tokens[uint8_t(tokens[k].text[0])] = int32_t(k);
     }
   }
-  std::stable_sort(t.special.begin(), t.special.end(), [&](uint32_t a, uint32_t b) { return text(a).size() > text(b).size(); });
+  std::stable_sort(t.special.begin(), t.special.end(),
+                   [&](uint32_t a, uint32_t b) { return text(a).size() > text(b).size(); });
 }
 
 const fb::Vocab* SmallVocab::build() {

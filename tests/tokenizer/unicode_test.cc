@@ -82,7 +82,10 @@ TEST_CASE("every code point survives encoding and decoding", "[tokenizer]") {
 
 TEST_CASE("each bad byte of a text becomes one replacement character", "[tokenizer]") {
   CHECK(repaired("plain \xC3\xA9") == "plain \xC3\xA9");
-  CHECK(repaired("a\xFF" "b") == "a\xEF\xBF\xBD" "b");
+  CHECK(repaired("a\xFF"
+                 "b") ==
+        "a\xEF\xBF\xBD"
+        "b");
   CHECK(repaired("\xE2\x82") == "\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK(repaired("\xED\xA0\x80x") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDx");
   CHECK(repaired("") == "");

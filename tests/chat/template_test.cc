@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The template language, piece by piece. Every expected text was printed by Python's jinja2 3.1 with the settings of
+// transformers (trim_blocks, lstrip_blocks, its tojson).
+#include "runtime/chat/chat_template.h"
+#include "support/catch.h"
+
+namespace sluice {
+namespace {
+
+Json context() {
+  return Json::parse(R"({"bos_token": "<s>", "xs": [3, 1, 2], "m": {"b": 1, "a": [true, null, 1.5], "items": 7},
+                         "text": "It's \"ü\"\n", "users": [{"name": "bo", "age": 3}, {"name": "Al", "age": 2}]})");
+}
+
+struct Row {
+  const char* text;
+  const char* rendered;
+};
+
+const Row kRows[] = {
+    {R"({{ xs }} {{ m }} {{ text|tojson }} {{ [text] }} {{ (1,) }} {{ () }} {{ {} }} {{ {1: 'x'} }})",
+     R"([3, 1, 2] {'b': 1, 'a': [True, None, 1.5], 'items': 7} "It's \"ü\"\n" ['It\'s "ü"\n'] (1,) () {} {1: 'x'})"},
+    {R"({{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7.5 % -2 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 10 - 3 - 2 }} {{ 1 + 2 * 3 }})",
+     R"(3 -4 2 -0.5 3.5 1024 0.5 5 7)"},
+    {R"({{ 1e20 }} {{ 1.0 }} {{ 0.1 + 0.2 }} {{ 1e-7 }} {{ 1e16 }} {{ 123456789012345680.0 }} {{ 0.0001 }} {{ -0.0 }} {{ 1_000 }})",
+     R"(1e+20 1.0 0.30000000000000004 1e-07 1e+16 1.2345678901234568e+17 0.0001 -0.0 1000)"},
+    {R"({{ 'a' ~ 1 ~ none ~ [1] }} {{ 2 * 3 ~ 4 }} {{ 'x' * 3 }} {{ [1, 2] + [3] }} {{ [0] * 2 }} {{ 'a' 'b' }})",
+     R"(a1None[1] 64 xxx [1, 2, 3] [0, 0] ab)"},
+    {R"({{ 'abcdef'[1:-1:2] }} {{ 'añc'[::-1] }} {{ xs[-2:] }} {{ xs[5:] }} {{ 'añc'[1] }} {{ xs[-1] }} [{{ xs[9] }}])",
+     R"(bd cña [1, 2] [] ñ 2 [])"},
+    {R"({{ 1 < 2 < 3 }} {{ 3 > 2 > 2 }} {{ 1 == 1.0 }} {{ 1 == true }} {{ 'a' in 'abc' }} {{ 3 not in [1, 2] }} {{ 'b' in m }} {{ [1, 2] < [1, 3] }})",
+     R"(True False True True True True True True)"},
+    {R"({{ not true and false or 5 }} {{ 0 or '' or 'z' }} {{ 1 and 2 }} {{ not not 1 }} {{ 'x' if 0 else 'y' }} [{{ 'a' if false }}] {{ 1 if 0 else 2 if 0 else 3 }})",
+     R"(5 z 2 True y [] 3)"},
+    {R"({% for x in xs %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }};{% endfor %})",
+     R"(103TrueFalse31;212FalseFalse332;321FalseTrue31;)"},
+    {R"({% for x in xs if x > 1 %}{{ x }}/{{ loop.length }} {% else %}none{% endfor %}{% for x in [] %}{% else %}empty{% endfor %}{% for k, v in m.items() %}{{ k }}{% endfor %})",
+     R"(3/2 2/2 emptybaitems)"},
+    {R"({% for i in range(9) %}{% if i == 2 %}{% continue %}{% endif %}{% if i == 5 %}{% break %}{% endif %}{{ i }}{% endfor %} {{ range(5, 1, -2)|list }} {% for c in 'aé' %}{{ c }}.{% endfor %})",
+     R"(0134 [5, 3] a.é.)"},
+    {R"({% set x = 1 %}{% for i in [1, 2] %}{% set x = x + i %}{{ x }} {% endfor %}{{ x }}{% if true %}{% set x = 9 %}{% endif %}{{ x }})",
+     R"(2 3 19)"},
+    {R"({% set ns = namespace(n=0, s='') %}{% for x in xs %}{% set ns.n = ns.n + x %}{% endfor %}{{ ns.n }}{% set a, b = (1, 2) %}{{ b }}{{ a }})",
+     R"(621)"},
+    {R"({% macro f(a, b='d', c=none) %}[{{ a }}|{{ b }}|{{ c }}{% if caller %}{{ caller() }}{% endif %}]{% endmacro %}{{ f(1) }}{{ f(1, c=3) }}{{ f() }}{% call f('z') %}body{% endcall %})",
+     R"([1|d|None][1|d|3][|d|None][z|d|Nonebody])"},
+    {R"({% macro down(n) %}{{ n }}{% if n > 0 %}{{ down(n - 1) }}{% endif %}{% endmacro %}{{ down(3) }})", R"(3210)"},
+    {R"({% set b | upper %}some {{ 'text' }}{% endset %}{{ b }} {% filter replace('o', '0') %}foo{% endfilter %} {% with p=1, q=2 %}{{ p + q }}{% endwith %})",
+     R"(SOME TEXT f00 3)"},
+    {R"({{ m.b }} {{ m['a'][2] }} {{ m['items'] }} {{ m.get('zz', 5) }} {{ m.get('zz') }} {{ m.keys()|list }} [{{ m.zz }}] {{ m.zz is defined }})",
+     R"(1 1.5 7 5 None ['b', 'a', 'items'] [] False)"},
+    {R"({{ 'a,b,,c'.split(',') }} {{ ' a  b '.split() }} {{ 'a b c'.split(' ', 1) }} {{ ' a b  c '.split(none, 1) }} {{ 'a.b.c'.rsplit('.', 1) }} {{ 'a\nb\r\nc'.splitlines() }})",
+     R"(['a', 'b', '', 'c'] ['a', 'b'] ['a', 'b c'] ['a', 'b  c '] ['a.b', 'c'] ['a', 'b', 'c'])"},
+    {R"({{ 'abc'.startswith('ab') }} {{ 'abc'.endswith(('x', 'c')) }} [{{ ' x '.strip() }}] {{ 'xxabxx'.lstrip('x') }} {{ 'a-b-c'.replace('-', '+', 1) }} {{ 'abc'.find('z') }} {{ ', '.join(['1', '2']) }})",
+     R"(True True [x] abxx a+b-c -1 1, 2)"},
+    {R"({{ '{} {0} {n}'.replace('{} ', '').format(1, n='b') }} {{ '%s-%d%%' % ('a', 3) }} {{ '%s' | format('z') }} {{ 'a=b'.partition('=') }} {{ 'Ab'.upper() }} {{ '7'.zfill(3) }})",
+     R"(1 b a-3% z ('a', '=', 'b') AB 007)"},
+    {R"({{ 'hello wORLD-foo'|title }} {{ 'hELLO'|capitalize }} {{ 'ÀÉß'|lower }} {{ 'éß'|upper }} {{ "Привет"|upper }} [{{ ' x '|trim }}] {{ 'aXbX'|replace('X', 'y') }})",
+     R"(Hello World-Foo Hello àéß ÉSS ПРИВЕТ [x] ayby)"},
+    {R"({{ xs|sort }} {{ ['b', 'A', 'c']|sort(reverse=true) }} {{ users|sort(attribute='age')|map(attribute='name')|join(',') }} {{ [1, 1, 2]|unique|list }} {{ m|dictsort }} {{ xs|max }}{{ xs|min }}{{ xs|sum }})",
+     R"([1, 2, 3] ['c', 'b', 'A'] Al,bo [1, 2] [('a', [True, None, 1.5]), ('b', 1), ('items', 7)] 316)"},
+    {R"({{ users|selectattr('name', 'equalto', 'bo')|list|length }} {{ users|rejectattr('age', 'gt', 2)|map(attribute='name')|first }} {{ xs|select('odd')|list }} {{ none|selectattr('x')|list }})",
+     R"(1 Al [3, 1] [])"},
+    {R"({{ xs|first }}{{ xs|last }} {{ 'abc'|reverse }} {{ xs|reverse|list }} {{ xs|length }}{{ 'añ'|length }}{{ undefined|length }} {{ m|items|list|length }} {{ xs|batch(2)|list }})",
+     R"(32 cba [2, 1, 3] 320 3 [[3, 1], [2]])"},
+    {R"({{ nothing|default('d') }} {{ ''|default('e', true) }} [{{ nothing }}] {{ '42'|int + 1 }} {{ 'x'|int(7) }} {{ 3.7|int }} {{ '4.5'|float }} {{ 2.567|round(2) }} {{ 2.5|round }} {{ -3|abs }} {{ 5|string + '!' }})",
+     R"(d e [] 43 7 3 4.5 2.57 2.0 3 5!)"},
+    {R"({{ {'a': [1, {'b': 'ü\n'}], 'e': [], 'f': {}}|tojson(indent=2) }} {{ {'b': 1, 'a': 0.5}|tojson(sort_keys=true) }} {{ [none, true]|tojson(separators=(',', ':')) }})",
+     R"({
+  "a": [
+    1,
+    {
+      "b": "ü\n"
+    }
+  ],
+  "e": [],
+  "f": {}
+} {"a": 0.5, "b": 1} [null,true])"},
+    {R"({{ 'a\nb\n\nc'|indent(2) }}|{{ 'a\nb'|indent(2, true) }}|{{ 'x'|center(5) }}|{{ '<a>'|e }}|{{ 'a b'|wordcount }})",
+     R"(a
+  b
+
+  c|  a
+  b|  x  |&lt;a&gt;|2)"},
+    {R"({{ 5 is odd }} {{ 4 is divisibleby 2 }} {{ 'a' is string }} {{ m is mapping }} {{ xs is sequence }} {{ xs is iterable }} {{ true is boolean }} {{ none is none }} {{ nothing is not defined }} {{ 1 is in [1] }} {{ 1.5 is number }} {{ 'a' is eq 'a' }})",
+     R"(True True True True True True True True True True True True)"},
+    {R"({{ "tab\there" }} {{ 'q\'q' }} {{ "\x41\u00e9\\" }} {{ 'multi
+line' }} {% raw %}{{ raw }} {% x %}{% endraw %} {{ '{{' }}{# gone #}.)",
+     R"(tab	here q'q Aé\ multi
+line {{ raw }} {% x %} {{.)"},
+    {R"(a
+  {% if true %}
+    b
+  {% endif %}
+  {{ 'c' }}
+{%- if true -%}   tight   {%- endif -%}
+  d {%+ if true %} e{% endif +%}
+
+  {# comment #}
+f)",
+     R"(a
+    b
+  ctightd  e
+
+f)"},
+};
+
+// The message of the error that parsing or rendering ends with.
+std::string refusal(std::string_view text, Code code = Code::kBadModel) {
+  Result<ChatTemplate> parsed = ChatTemplate::parse(text);
+  if (!parsed.ok()) {
+    CHECK(parsed.error().code == code);
+    return parsed.error().message;
+  }
+  Result<std::string> rendered = parsed->render(context());
+  if (rendered.ok()) return "no error: " + *rendered;
+  CHECK(rendered.error().code == code);
+  return rendered.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("templates render as jinja2 renders them", "[chat]") {
+  for (const Row& row : kRows) {
+    INFO(row.text);
+    Result<ChatTemplate> parsed = ChatTemplate::parse(row.text);
+    INFO((parsed.ok() ? std::string() : parsed.error().text()));
+    REQUIRE(parsed.ok());
+    Result<std::string> rendered = parsed->render(context());
+    INFO((rendered.ok() ? std::string() : rendered.error().text()));
+    REQUIRE(rendered.ok());
+    CHECK(*rendered == row.rendered);
+  }
+}
+
+TEST_CASE("errors name the line and the construct", "[chat]") {
+  CHECK(refusal("a\n{% include 'x' %}") == "line 2: unknown statement 'include'");
+  CHECK(refusal("{{ 1|nofilter }}") == "line 1: unknown filter 'nofilter'");
+  CHECK(refusal("{{ 1 is notest }}") == "line 1: unknown test 'notest'");
+  CHECK(refusal("\n\n{{ nothing.x }}") == "line 3: 'nothing' is undefined");
+  CHECK(refusal("{{ m.zz.y }}") == "line 1: 'zz' is undefined");
+  CHECK(refusal("{{ nothing() }}") == "line 1: 'nothing' is undefined");
+  CHECK(refusal("{{ nothing + 1 }}") == "line 1: 'nothing' is undefined");
+  CHECK(refusal("{{ 1 + 'a' }}") == "line 1: '+' is not defined for a int and a str");
+  CHECK(refusal("{% for x in 5 %}{% endfor %}") == "line 1: a int cannot be iterated over");
+  CHECK(refusal("{% if %}") == "line 1: expected an expression, found the end of the tag");
+  CHECK(refusal("{% if x %}") == "line 1: a block is not closed: expected {% endif %}");
+  CHECK(refusal("{{ 'a }}") == "line 1: a string is not closed");
+  CHECK(refusal("{{ 1 ") == "line 1: a {{ is not closed");
+  CHECK(refusal("{{ (1 }}") == "line 1: unexpected '}'");
+  CHECK(refusal("{# x") == "line 1: a comment {# is not closed");
+  CHECK(refusal("{% break %}") == "line 1: 'break' outside a loop");
+  CHECK(refusal("{{ 1 // 0 }}") == "line 1: division by zero");
+  CHECK(refusal("{{ 9223372036854775807 + 1 }}") == "line 1: an integer is too large");
+  CHECK(refusal("{{ 9223372036854775808 }}") == "line 1: the number is too large");
+  CHECK(refusal("{% set m.x = 1 %}") == "line 1: cannot set an attribute of 'm': it is no namespace");
+  CHECK(refusal("{{ f(*xs) }}") == "line 1: arguments with '*' are not supported");
+}
+
+TEST_CASE("what is unknown inside a condition fails only when it runs", "[chat]") {
+  CHECK(refusal("{% if false %}{{ 1|nofilter }}{% endif %}ok") == "no error: ok");
+  CHECK(refusal("{% if true %}{{ 1|nofilter }}{% endif %}") == "line 1: unknown filter 'nofilter'");
+}
+
+TEST_CASE("an exception that the template raises is the user's to mend, in the template's words", "[chat]") {
+  CHECK(refusal("{{ raise_exception('Roles must ' ~ 'alternate') }}", Code::kUsage) == "Roles must alternate");
+}
+
+TEST_CASE("lists that are part of something else cannot be changed", "[chat]") {
+  CHECK(refusal("{% set l = [] %}{% set _ = l.append('a') %}{{ l.pop(0) }}{{ l }}") == "no error: a[]");
+  CHECK(refusal("{% set l = [] %}{% set k = [l] %}{{ l.append('a') }}") ==
+        "line 1: a list that is part of another value cannot be changed");
+  CHECK(refusal("{% set l = [] %}{{ l.append(l) }}") == "line 1: only plain values can be appended to a list");
+}
+
+TEST_CASE("from_json reads what tojson wrote", "[chat]") {
+  CHECK(refusal("{{ (m|tojson|from_json) == m }}") == "no error: True");
+  CHECK(refusal("{{ '{'|from_json }}") == "line 1: from_json: the text is no JSON or nested too deeply");
+}
+
+TEST_CASE("bytes that are no UTF-8 become replacement characters", "[chat]") {
+  Result<ChatTemplate> parsed = ChatTemplate::parse("\xFF{{ x|length }}");
+  REQUIRE(parsed.ok());
+  Json bad;
+  bad["x"] = "a\x80";
+  CHECK(*parsed->render(bad) ==
+        "\xEF\xBF\xBD"
+        "2");
+}
+
+}  // namespace sluice
