@@ -17,7 +17,7 @@ struct CodeBlock {
 };
 
 struct BlockFormat {
-  uint32_t type;       // id in the file
+  uint32_t type;  // id in the file
   const char* name;
   uint32_t inputs;     // weights of one block
   uint32_t bytes;      // of one block

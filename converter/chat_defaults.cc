@@ -12,7 +12,8 @@ constexpr std::string_view kTemplate = "tokenizer.chat_template";
 Result<std::string> read_template(const Gguf& gguf, const std::string& key) {
   SLUICE_TRY(std::string text, gguf.text(key));
   if (text.size() > kMaxTemplateBytes) {
-    return gguf.key_error(key, "has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kMaxTemplateBytes) + " are allowed");
+    return gguf.key_error(key, "has " + std::to_string(text.size()) + " bytes, at most " +
+                                   std::to_string(kMaxTemplateBytes) + " are allowed");
   }
   return text;
 }
@@ -37,7 +38,8 @@ Status read_chat_defaults(const Gguf& gguf, fb::HeaderT& header) {
     if (header.chat_templates.size() == kMaxTemplates) return gguf.key_error(at->first, "is one template too many");
     auto named = std::make_unique<fb::NamedTemplateT>();
     named->name = at->first.substr(prefix.size());
-    if (named->name.empty() || named->name.size() > kMaxNameBytes) return gguf.key_error(at->first, "names its template badly");
+    if (named->name.empty() || named->name.size() > kMaxNameBytes)
+      return gguf.key_error(at->first, "names its template badly");
     SLUICE_TRY(named->text, read_template(gguf, at->first));
     header.chat_templates.push_back(std::move(named));
   }

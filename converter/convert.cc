@@ -24,9 +24,10 @@ Status refuse_split(const Gguf& gguf) {
   if (!gguf.has("split.count")) return {};
   SLUICE_TRY(const uint32_t n_parts, gguf.integer("split.count", 0, UINT16_MAX));
   if (n_parts <= 1) return {};
-  return gguf.key_error("split.count", "is " + std::to_string(n_parts) +
-                                           ": this is one part of a split model. Join the parts first (gguf-split --merge "
-                                           "FIRST_PART WHOLE.gguf) and convert the whole");
+  return gguf.key_error("split.count",
+                        "is " + std::to_string(n_parts) +
+                            ": this is one part of a split model. Join the parts first (gguf-split --merge "
+                            "FIRST_PART WHOLE.gguf) and convert the whole");
 }
 
 Status refuse_same_file(const std::string& input, const std::string& output) {
@@ -72,7 +73,8 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   SLUICE_TRY(header.architecture, gguf.text("general.architecture"));
   for (const char* key : {"general.name", "general.architecture"}) {
     const GgufValue* value = gguf.find(key);
-    if (value && value->count > kMaxNameBytes) return gguf.key_error(key, "is longer than " + std::to_string(kMaxNameBytes) + " bytes");
+    if (value && value->count > kMaxNameBytes)
+      return gguf.key_error(key, "is longer than " + std::to_string(kMaxNameBytes) + " bytes");
   }
   SLUICE_TRY(header.vocab, build_vocabulary(gguf, notice));
   SLUICE_DO(read_chat_defaults(gguf, header));
@@ -81,13 +83,15 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   if (!gguf.tensors().empty()) {
     const Architecture* architecture = find_architecture(header.architecture);
     if (!architecture) {
-      return gguf.key_error("general.architecture", "is \"" + header.architecture + "\"; " + known_architectures() + " are known");
+      return gguf.key_error("general.architecture",
+                            "is \"" + header.architecture + "\"; " + known_architectures() + " are known");
     }
     SLUICE_TRY(model, describe_model(gguf, *architecture, uint32_t(header.vocab->types.size())));
     for (const Part& part : model.parts) {
       for (const TensorUse& use : part.members) {
         if (use.rows > 1 && use.source->dims[1] > use.rows) {
-          notice(use.source->name + ": " + std::to_string(use.source->dims[1] - use.rows) + " padding rows are left out");
+          notice(use.source->name + ": " + std::to_string(use.source->dims[1] - use.rows) +
+                 " padding rows are left out");
         }
       }
     }
@@ -117,8 +121,7 @@ bool is_convertible(const std::string& path) {
   const Result<InputFile> file = InputFile::open(path);
   char magic[4];
   return file.ok() && file.value().size() >= sizeof magic &&
-         file.value().read_at(0, std::as_writable_bytes(std::span(magic))).ok() &&
-         std::equal(magic, magic + 4, "GGUF");
+         file.value().read_at(0, std::as_writable_bytes(std::span(magic))).ok() && std::equal(magic, magic + 4, "GGUF");
 }
 
 }  // namespace sluice

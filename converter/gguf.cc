@@ -22,7 +22,8 @@ constexpr size_t kHeaderWindow = 256 << 10;
 constexpr uint64_t kMinEntryBytes = 8 + 1 + 4 + 1;
 constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
 
-constexpr const char* kTypeNames[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "text", "array", "u64", "i64", "f64"};
+constexpr const char* kTypeNames[] = {"u8",   "i8",   "u16",   "i16", "u32", "i32", "f32",
+                                      "bool", "text", "array", "u64", "i64", "f64"};
 constexpr uint8_t kTypeBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
 int64_t sign_extended(uint64_t bits, uint32_t bytes) {
@@ -41,9 +42,7 @@ bool is_clean_name(std::string_view name) {
 
 }  // namespace
 
-const char* gguf_type_name(GgufType type) {
-  return type < GgufType::kCount ? kTypeNames[size_t(type)] : "unknown";
-}
+const char* gguf_type_name(GgufType type) { return type < GgufType::kCount ? kTypeNames[size_t(type)] : "unknown"; }
 
 std::string GgufTensor::shape() const {
   std::string text = "[";
@@ -242,12 +241,14 @@ Status GgufParser::place_tensors() {
   const uint64_t data = round_up(at_, alignment_);
   for (GgufTensor& tensor : g_.tensors_) {
     if (tensor.offset % alignment_ != 0) {
-      return bad(tensor.described_at, "the data of tensor %s at %" PRIu64 " is not aligned to %" PRIu64, tensor.name.c_str(),
-                 tensor.offset, alignment_);
+      return bad(tensor.described_at, "the data of tensor %s at %" PRIu64 " is not aligned to %" PRIu64,
+                 tensor.name.c_str(), tensor.offset, alignment_);
     }
     const CheckedU64 end = CheckedU64(data) + tensor.offset + tensor.bytes;
     if (!end.at_most(g_.file_.size())) {
-      return bad(tensor.described_at, "the data of tensor %s (%" PRIu64 " bytes at %" PRIu64 ") lies beyond the end of the file, %" PRIu64 " bytes",
+      return bad(tensor.described_at,
+                 "the data of tensor %s (%" PRIu64 " bytes at %" PRIu64 ") lies beyond the end of the file, %" PRIu64
+                 " bytes",
                  tensor.name.c_str(), tensor.bytes, tensor.offset, g_.file_.size());
     }
     tensor.offset += data;
@@ -257,7 +258,8 @@ Status GgufParser::place_tensors() {
   std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i - 1]->offset + sorted[i - 1]->bytes > sorted[i]->offset) {
-      return bad(sorted[i]->offset, "the tensors %s and %s overlap", sorted[i - 1]->name.c_str(), sorted[i]->name.c_str());
+      return bad(sorted[i]->offset, "the tensors %s and %s overlap", sorted[i - 1]->name.c_str(),
+                 sorted[i]->name.c_str());
     }
   }
   return {};
@@ -269,18 +271,19 @@ Status GgufParser::parse() {
   SLUICE_TRY(const uint64_t version, number(4, "the version"));
   if ((version & 0xffff) == 0) return bad(4, "a big-endian GGUF file; only little-endian files are read");
   if (version != 2 && version != 3) {
-    return bad(4, "GGUF version %" PRIu64 "; versions 2 and 3 are read. Convert the model again with a current tool", version);
+    return bad(4, "GGUF version %" PRIu64 "; versions 2 and 3 are read. Convert the model again with a current tool",
+               version);
   }
   g_.version_ = uint32_t(version);
   SLUICE_TRY(const uint64_t n_tensors, number(8, "the number of tensors"));
   SLUICE_TRY(const uint64_t n_entries, number(8, "the number of keys"));
   if (n_tensors > kMaxGgufTensors || n_tensors > left() / kMinTensorBytes) {
-    return bad(8, "%" PRIu64 " tensors, at most %" PRIu64 " are allowed and the file has %" PRIu64 " bytes left", n_tensors,
-               kMaxGgufTensors, left());
+    return bad(8, "%" PRIu64 " tensors, at most %" PRIu64 " are allowed and the file has %" PRIu64 " bytes left",
+               n_tensors, kMaxGgufTensors, left());
   }
   if (n_entries > kMaxGgufEntries || n_entries > left() / kMinEntryBytes) {
-    return bad(16, "%" PRIu64 " keys, at most %" PRIu64 " are allowed and the file has %" PRIu64 " bytes left", n_entries,
-               kMaxGgufEntries, left());
+    return bad(16, "%" PRIu64 " keys, at most %" PRIu64 " are allowed and the file has %" PRIu64 " bytes left",
+               n_entries, kMaxGgufEntries, left());
   }
   for (uint64_t i = 0; i < n_entries; ++i) {
     SLUICE_TRY(const std::string key, name(kMaxGgufKeyBytes, "a key"));

@@ -26,15 +26,30 @@ inline constexpr uint64_t kMaxGgufAlignment = 1 << 20;
 inline constexpr uint32_t kMaxGgufDims = 4;
 inline constexpr uint64_t kDefaultGgufAlignment = 32;
 
-enum class GgufType : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kText, kArray, kU64, kI64, kF64, kCount };
+enum class GgufType : uint32_t {
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kText,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
+  kCount
+};
 const char* gguf_type_name(GgufType type);
 
 struct GgufValue {
-  GgufType type = GgufType::kU8;     // of the value, or of the elements
+  GgufType type = GgufType::kU8;  // of the value, or of the elements
   bool is_array = false;
-  uint64_t bits = 0;                 // a number's bytes; signed ones extended to 64 bits
-  uint64_t count = 0;                // elements of an array, bytes of a text
-  uint64_t offset = 0;               // of the first element or byte in the file
+  uint64_t bits = 0;    // a number's bytes; signed ones extended to 64 bits
+  uint64_t count = 0;   // elements of an array, bytes of a text
+  uint64_t offset = 0;  // of the first element or byte in the file
 };
 
 struct GgufTensor {
@@ -42,8 +57,8 @@ struct GgufTensor {
   uint32_t n_dims = 0;
   uint64_t dims[kMaxGgufDims] = {1, 1, 1, 1};  // dims[0] is the contiguous one: inputs of a matrix
   const BlockFormat* format = nullptr;
-  uint64_t described_at = 0;         // offset of its description in the file
-  uint64_t offset = 0;               // of its data, from the start of the file
+  uint64_t described_at = 0;  // offset of its description in the file
+  uint64_t offset = 0;        // of its data, from the start of the file
   uint64_t bytes = 0;
 
   uint64_t n_rows() const { return dims[1] * dims[2] * dims[3]; }

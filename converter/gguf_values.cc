@@ -24,13 +24,16 @@ bool is_integer(GgufType type) {
     case GgufType::kU32:
     case GgufType::kI32:
     case GgufType::kU64:
-    case GgufType::kI64: return true;
-    default: return false;
+    case GgufType::kI64:
+      return true;
+    default:
+      return false;
   }
 }
 
 bool is_negative(GgufType type, uint64_t bits) {
-  const bool has_sign = type == GgufType::kI8 || type == GgufType::kI16 || type == GgufType::kI32 || type == GgufType::kI64;
+  const bool has_sign =
+      type == GgufType::kI8 || type == GgufType::kI16 || type == GgufType::kI32 || type == GgufType::kI64;
   return has_sign && int64_t(bits) < 0;
 }
 
@@ -55,12 +58,14 @@ Error Gguf::key_error(std::string_view key, const std::string& reason) const {
 Result<uint32_t> Gguf::integer(std::string_view key, uint32_t min, uint32_t max) const {
   const GgufValue* value = find(key);
   if (!value) return key_error(key, "is missing");
-  if (value->is_array || !is_integer(value->type)) return key_error(key, "is " + described(*value) + ", expected an integer");
+  if (value->is_array || !is_integer(value->type))
+    return key_error(key, "is " + described(*value) + ", expected an integer");
   if (is_negative(value->type, value->bits)) {
     return key_error(key, "is " + std::to_string(int64_t(value->bits)) + ", expected no negative number");
   }
   if (value->bits < min || value->bits > max) {
-    return key_error(key, "is " + std::to_string(value->bits) + ", expected " + std::to_string(min) + " to " + std::to_string(max));
+    return key_error(
+        key, "is " + std::to_string(value->bits) + ", expected " + std::to_string(min) + " to " + std::to_string(max));
   }
   return uint32_t(value->bits);
 }
@@ -88,14 +93,16 @@ Result<double> Gguf::real(std::string_view key, double fallback) const {
 Result<bool> Gguf::truth(std::string_view key, bool fallback) const {
   const GgufValue* value = find(key);
   if (!value) return fallback;
-  if (value->is_array || value->type != GgufType::kBool) return key_error(key, "is " + described(*value) + ", expected a truth value");
+  if (value->is_array || value->type != GgufType::kBool)
+    return key_error(key, "is " + described(*value) + ", expected a truth value");
   return value->bits == 1;
 }
 
 Result<std::string> Gguf::text(std::string_view key) const {
   const GgufValue* value = find(key);
   if (!value) return key_error(key, "is missing");
-  if (value->is_array || value->type != GgufType::kText) return key_error(key, "is " + described(*value) + ", expected a text");
+  if (value->is_array || value->type != GgufType::kText)
+    return key_error(key, "is " + described(*value) + ", expected a text");
   std::string text(size_t(value->count), '\0');
   SLUICE_DO(file_.read_at(value->offset, std::as_writable_bytes(std::span(text.data(), text.size()))));
   if (!is_utf8(text)) return key_error(key, "is not UTF-8");
@@ -133,7 +140,8 @@ Result<std::vector<uint32_t>> Gguf::integers(std::string_view key, uint64_t max)
     return key_error(key, "is " + described(*value) + ", expected an array of u32, i32 or bool");
   }
   if (value->count > max) {
-    return key_error(key, "has " + std::to_string(value->count) + " elements, at most " + std::to_string(max) + " were expected");
+    return key_error(
+        key, "has " + std::to_string(value->count) + " elements, at most " + std::to_string(max) + " were expected");
   }
   std::vector<uint32_t> numbers;
   numbers.reserve(size_t(value->count));
@@ -152,12 +160,14 @@ Result<std::vector<float>> Gguf::reals(std::string_view key, uint64_t max) const
     return key_error(key, "is " + described(*value) + ", expected an array of f32");
   }
   if (value->count > max) {
-    return key_error(key, "has " + std::to_string(value->count) + " elements, at most " + std::to_string(max) + " were expected");
+    return key_error(
+        key, "has " + std::to_string(value->count) + " elements, at most " + std::to_string(max) + " were expected");
   }
   std::vector<float> numbers;
   numbers.reserve(size_t(value->count));
   SLUICE_DO(for_each_number(file_, *value, 4, [&](uint64_t bits) -> Status {
-    const float x = value->type == GgufType::kF32 ? std::bit_cast<float>(uint32_t(bits)) : float(int32_t(uint32_t(bits)));
+    const float x =
+        value->type == GgufType::kF32 ? std::bit_cast<float>(uint32_t(bits)) : float(int32_t(uint32_t(bits)));
     if (!std::isfinite(x)) return key_error(key, "has an element that is not a finite number");
     numbers.push_back(x);
     return {};
@@ -168,7 +178,8 @@ Result<std::vector<float>> Gguf::reals(std::string_view key, uint64_t max) const
 Status Gguf::for_each_text(std::string_view key, const std::function<Status(uint64_t, std::string_view)>& fn) const {
   const GgufValue* value = find(key);
   if (!value) return key_error(key, "is missing");
-  if (!value->is_array || value->type != GgufType::kText) return key_error(key, "is " + described(*value) + ", expected an array of texts");
+  if (!value->is_array || value->type != GgufType::kText)
+    return key_error(key, "is " + described(*value) + ", expected an array of texts");
   ByteWindow window(file_, kArrayWindow);
   uint64_t at = value->offset;
   for (uint64_t i = 0; i < value->count; ++i) {
@@ -176,7 +187,8 @@ Status Gguf::for_each_text(std::string_view key, const std::function<Status(uint
     uint64_t n;
     memcpy(&n, p, 8);
     // The parser has checked n; the file may have changed since.
-    if (n > kMaxGgufTextBytes) return make_error(Code::kBadModel, file_.path(), at, "the file changed while it was read");
+    if (n > kMaxGgufTextBytes)
+      return make_error(Code::kBadModel, file_.path(), at, "the file changed while it was read");
     SLUICE_TRY(p, window.view(at + 8, size_t(n)));
     SLUICE_DO(fn(i, std::string_view(reinterpret_cast<const char*>(p), size_t(n))));
     at += 8 + n;

@@ -37,7 +37,8 @@ int32_t find_symbol(const TokenTexts& tokens, const fb::VocabT& vocab, const std
 Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT& vocab, const Notice& notice) {
   constexpr const char* kKey = "tokenizer.ggml.merges";
   const GgufValue* list = gguf.find(kKey);
-  if (list && list->count > kMaxMerges) return gguf.key_error(kKey, "has more than " + std::to_string(kMaxMerges) + " elements");
+  if (list && list->count > kMaxMerges)
+    return gguf.key_error(kKey, "has more than " + std::to_string(kMaxMerges) + " elements");
   const TokenTexts tokens(vocab);
   std::vector<Merge> merges;
   std::string raw, joined;

@@ -89,8 +89,12 @@ struct Lanes {
   void write(const FormatSpec& native, const BlockLayout& at, std::byte* block) const {
     const uint32_t groups = native.block_inputs / 32;
     switch (native.scale) {
-      case fb::ScaleKind::F16Min: put_halves(block + at.m, groups, &CodeBlock::m); [[fallthrough]];
-      case fb::ScaleKind::F16: put_halves(block + at.d, groups, &CodeBlock::d); break;
+      case fb::ScaleKind::F16Min:
+        put_halves(block + at.m, groups, &CodeBlock::m);
+        [[fallthrough]];
+      case fb::ScaleKind::F16:
+        put_halves(block + at.d, groups, &CodeBlock::d);
+        break;
       case fb::ScaleKind::Super6Min:
         put_halves(block + at.d, 1, &CodeBlock::d);
         put_halves(block + at.m, 1, &CodeBlock::m);
@@ -103,7 +107,8 @@ struct Lanes {
           for (uint32_t r = 0; r < L; ++r) block[at.sc_lo + s * L + r] = std::byte(row[r].scale[s]);
         }
         break;
-      default: SLUICE_CHECK(!"a native format without a packer");
+      default:
+        SLUICE_CHECK(!"a native format without a packer");
     }
     if (native.code == fb::CodeKind::Int8) {
       put_bytes(block + at.codes, groups);
@@ -150,7 +155,8 @@ void pack_floats(uint32_t width, uint32_t cols, uint32_t lanes, const uint8_t* c
   }
   memset(strip, 0, size_t(cols) * lanes * width);
   for (uint32_t r = 0; r < n_rows; ++r) {
-    for (uint32_t k = 0; k < cols; ++k) memcpy(strip + (size_t(k) * lanes + r) * width, rows[r] + size_t(k) * width, width);
+    for (uint32_t k = 0; k < cols; ++k)
+      memcpy(strip + (size_t(k) * lanes + r) * width, rows[r] + size_t(k) * width, width);
   }
 }
 

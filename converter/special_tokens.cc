@@ -23,11 +23,12 @@ constexpr std::string_view kEndOfGeneration[] = {
 // Ordinary text in some vocabularies (HTML), so these count only where the file says control.
 constexpr std::string_view kOrdinaryText[] = {"</s>", "<PAD>", "[PAD]", "<REPO>"};
 
-constexpr std::string_view kIgnoresMerges[] = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral",
-                                               "midm-2.0", "lfm2", "jina-v5-nano", "tekken", "youtu", "glm4", "glm5",
-                                               "minicpm5", "granite-embed-multi-97m"};
-constexpr std::string_view kAddsBos[] = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral",
-                                         "midm-2.0", "lfm2", "jina-v5-nano", "tekken", "chameleon"};
+constexpr std::string_view kIgnoresMerges[] = {
+    "llama3",  "llama-v3", "llama-bpe", "falcon3",      "falcon-h1",
+    "pixtral", "midm-2.0", "lfm2",      "jina-v5-nano", "tekken",
+    "youtu",   "glm4",     "glm5",      "minicpm5",     "granite-embed-multi-97m"};
+constexpr std::string_view kAddsBos[] = {"llama3",   "llama-v3", "llama-bpe",    "falcon3", "falcon-h1", "pixtral",
+                                         "midm-2.0", "lfm2",     "jina-v5-nano", "tekken",  "chameleon"};
 
 template <class List>
 bool contains(const List& list, std::string_view text) {
@@ -35,7 +36,8 @@ bool contains(const List& list, std::string_view text) {
 }
 
 // A special token's id, or `fallback` where the key is missing or names no token.
-Result<int32_t> token_id(const Gguf& gguf, const std::string& key, uint32_t n_vocab, int32_t fallback, const Notice& notice) {
+Result<int32_t> token_id(const Gguf& gguf, const std::string& key, uint32_t n_vocab, int32_t fallback,
+                         const Notice& notice) {
   const GgufValue* value = gguf.find(key);
   if (!value) return fallback;
   if (value->is_array || (value->type != GgufType::kU32 && value->type != GgufType::kI32)) {
@@ -64,7 +66,8 @@ Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& no
   SLUICE_TRY(vocab.eos, id("eos", control_or_none(byte_level ? 11 : 2)));
   SLUICE_TRY(vocab.unk, id("unknown", byte_level ? -1 : control_or_none(0)));
   SLUICE_TRY(vocab.pad, id("padding", -1));
-  SLUICE_TRY(vocab.add_bos, gguf.truth("tokenizer.ggml.add_bos_token", byte_level ? contains(kAddsBos, vocab.pre) : true));
+  SLUICE_TRY(vocab.add_bos,
+             gguf.truth("tokenizer.ggml.add_bos_token", byte_level ? contains(kAddsBos, vocab.pre) : true));
   SLUICE_TRY(vocab.add_eos, gguf.truth("tokenizer.ggml.add_eos_token", false));
   SLUICE_TRY(vocab.add_space_prefix, gguf.truth("tokenizer.ggml.add_space_prefix", !byte_level));
   vocab.ignore_merges = byte_level && contains(kIgnoresMerges, vocab.pre);

@@ -74,7 +74,8 @@ uint32_t TokenTexts::lower_bound(std::string_view text) const {
   const uint32_t bucket = bucket_of(text);
   const auto begin = vocab_.text_order.begin() + vocab_.text_buckets[bucket];
   const auto end = vocab_.text_order.begin() + vocab_.text_buckets[bucket + 1];
-  const auto at = std::lower_bound(begin, end, text, [&](uint32_t id, std::string_view t) { return this->text(id) < t; });
+  const auto at =
+      std::lower_bound(begin, end, text, [&](uint32_t id, std::string_view t) { return this->text(id) < t; });
   return uint32_t(at - vocab_.text_order.begin());
 }
 
@@ -91,11 +92,13 @@ Status read_types(const Gguf& gguf, uint64_t n, fb::VocabT& vocab) {
   if (!gguf.has("tokenizer.ggml.token_type")) return {};
   SLUICE_TRY(const std::vector<uint32_t> types, gguf.integers("tokenizer.ggml.token_type", kMaxVocab));
   if (types.size() < n) {
-    return gguf.key_error("tokenizer.ggml.token_type", "has " + std::to_string(types.size()) + " elements for " + std::to_string(n) + " tokens");
+    return gguf.key_error("tokenizer.ggml.token_type",
+                          "has " + std::to_string(types.size()) + " elements for " + std::to_string(n) + " tokens");
   }
   for (size_t i = 0; i < n; ++i) {
     if (types[i] > uint32_t(TokenType::Byte)) {
-      return gguf.key_error("tokenizer.ggml.token_type", "has the unknown type " + std::to_string(types[i]) + " for token " + std::to_string(i));
+      return gguf.key_error("tokenizer.ggml.token_type",
+                            "has the unknown type " + std::to_string(types[i]) + " for token " + std::to_string(i));
     }
     if (types[i] != 0) vocab.types[i] = uint8_t(types[i]);  // 0: undefined
   }
@@ -109,9 +112,12 @@ Status read_texts(const Gguf& gguf, fb::VocabT& vocab, std::vector<bool>& mapped
   vocab.offsets.push_back(0);
   return gguf.for_each_text("tokenizer.ggml.tokens", [&](uint64_t id, std::string_view text) -> Status {
     if (text.size() > kMaxTokenBytes) {
-      return gguf.key_error("tokenizer.ggml.tokens", "has a token of " + std::to_string(text.size()) + " bytes, at most " + std::to_string(kMaxTokenBytes) + " are allowed");
+      return gguf.key_error("tokenizer.ggml.tokens", "has a token of " + std::to_string(text.size()) +
+                                                         " bytes, at most " + std::to_string(kMaxTokenBytes) +
+                                                         " are allowed");
     }
-    if (vocab.bytes.size() + text.size() > UINT32_MAX) return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");
+    if (vocab.bytes.size() + text.size() > UINT32_MAX)
+      return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");
     const auto type = TokenType(vocab.types[id]);
     const bool literal = type == TokenType::Control || type == TokenType::UserDefined || type == TokenType::Unknown;
     mapped[id] = byte_level && !literal && raw_bytes(text, raw);
@@ -173,7 +179,8 @@ Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Not
   } else if (model == "llama") {
     vocab->kind = VocabKind::SentencePieceBpe;
   } else {
-    return gguf.key_error("tokenizer.ggml.model", "is \"" + model + "\"; gpt2 (byte-level BPE) and llama (SentencePiece) are known");
+    return gguf.key_error("tokenizer.ggml.model",
+                          "is \"" + model + "\"; gpt2 (byte-level BPE) and llama (SentencePiece) are known");
   }
   const GgufValue* list = gguf.find("tokenizer.ggml.tokens");
   if (!list) return gguf.key_error("tokenizer.ggml.tokens", "is missing");
@@ -194,7 +201,8 @@ Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Not
   } else {
     SLUICE_TRY(vocab->scores, gguf.reals("tokenizer.ggml.scores", kMaxVocab));
     if (vocab->scores.size() < list->count) {
-      return gguf.key_error("tokenizer.ggml.scores", "has " + std::to_string(vocab->scores.size()) + " elements for " + std::to_string(list->count) + " tokens");
+      return gguf.key_error("tokenizer.ggml.scores", "has " + std::to_string(vocab->scores.size()) + " elements for " +
+                                                         std::to_string(list->count) + " tokens");
     }
     vocab->scores.resize(size_t(list->count));
   }

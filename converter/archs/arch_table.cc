@@ -22,7 +22,8 @@ const Architecture* find_architecture(std::string_view name) {
 
 std::string known_architectures() {
   std::string names;
-  for (const Architecture& architecture : kArchitectures) names += (names.empty() ? "" : ", ") + std::string(architecture.name);
+  for (const Architecture& architecture : kArchitectures)
+    names += (names.empty() ? "" : ", ") + std::string(architecture.name);
   return names;
 }
 

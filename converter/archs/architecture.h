@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a family file of this folder delivers: the model as data (fields of the .slm header) and the list of matrices
 // and vectors in execution order. To add an architecture: write archs/<name>.cc with one describe function and list it
-// in arch_table.cc. A family file knows metadata keys and tensor names; it knows no block format and no byte of the .slm.
+// in arch_table.cc. A family file knows metadata keys and tensor names; it knows no block format and no byte of the
+// .slm.
 #pragma once
 #include <cstdint>
 #include <string>

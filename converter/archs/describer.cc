@@ -20,8 +20,8 @@ Result<std::vector<uint32_t>> Describer::per_layer(std::string_view suffix, uint
   }
   SLUICE_TRY(std::vector<uint32_t> numbers, gguf_.integers(name, kMaxLayers));
   if (numbers.size() != n_layers()) {
-    return gguf_.key_error(name, "has " + std::to_string(numbers.size()) + " elements for " +
-                                     std::to_string(n_layers()) + " layers");
+    return gguf_.key_error(
+        name, "has " + std::to_string(numbers.size()) + " elements for " + std::to_string(n_layers()) + " layers");
   }
   for (uint32_t n : numbers) {
     if (n < min || n > max) {
@@ -43,13 +43,16 @@ Result<float> Describer::magnitude(std::string_view suffix, float fallback) {
 Status Describer::read_sizes() {
   fb::ConfigT& c = out_.config;
   SLUICE_TRY(const uint32_t n_experts, gguf_.integer(key("expert_count"), 0, UINT32_MAX, 0));
-  if (n_experts > 0) return gguf_.key_error(key("expert_count"), "is " + std::to_string(n_experts) + ": models with experts are not read yet");
+  if (n_experts > 0)
+    return gguf_.key_error(key("expert_count"),
+                           "is " + std::to_string(n_experts) + ": models with experts are not read yet");
   SLUICE_TRY(c.n_layers, gguf_.integer(key("block_count"), 1, kMaxLayers));
   SLUICE_TRY(c.d_model, gguf_.integer(key("embedding_length"), 1, kMaxModelWidth));
   SLUICE_TRY(c.n_ctx, gguf_.integer(key("context_length"), 1, kMaxContext));
   SLUICE_DO(gguf_.real(key("attention.layer_norm_rms_epsilon")));  // no fallback
   SLUICE_TRY(c.norm_eps, magnitude("attention.layer_norm_rms_epsilon", 0));
-  if (!(c.norm_eps > 0 && c.norm_eps < 1)) return gguf_.key_error(key("attention.layer_norm_rms_epsilon"), "lies outside 0 to 1");
+  if (!(c.norm_eps > 0 && c.norm_eps < 1))
+    return gguf_.key_error(key("attention.layer_norm_rms_epsilon"), "lies outside 0 to 1");
   c.n_vocab = n_vocab_;
 
   SLUICE_TRY(const std::vector<uint32_t> n_heads, per_layer("attention.head_count", 1, kMaxHeads));
@@ -60,15 +63,19 @@ Status Describer::read_sizes() {
   SLUICE_TRY(const std::vector<uint32_t> d_ff, per_layer("feed_forward_length", 1, kMaxFfWidth));
   const bool divides = c.d_model % n_heads[0] == 0 && c.d_model / n_heads[0] <= kMaxHeadDim;
   if (!divides && !gguf_.has(key("attention.key_length"))) {
-    return gguf_.key_error(key("attention.head_count"), "does not divide embedding_length, and attention.key_length is missing");
+    return gguf_.key_error(key("attention.head_count"),
+                           "does not divide embedding_length, and attention.key_length is missing");
   }
-  SLUICE_TRY(const uint32_t head_dim, gguf_.integer(key("attention.key_length"), 2, kMaxHeadDim, c.d_model / n_heads[0]));
+  SLUICE_TRY(const uint32_t head_dim,
+             gguf_.integer(key("attention.key_length"), 2, kMaxHeadDim, c.d_model / n_heads[0]));
   SLUICE_TRY(const uint32_t value_dim, gguf_.integer(key("attention.value_length"), 2, kMaxHeadDim, head_dim));
   if (value_dim != head_dim) {
-    return gguf_.key_error(key("attention.value_length"), "is " + std::to_string(value_dim) + " with an attention.key_length of " +
-                                                             std::to_string(head_dim) + "; they must be equal");
+    return gguf_.key_error(key("attention.value_length"), "is " + std::to_string(value_dim) +
+                                                              " with an attention.key_length of " +
+                                                              std::to_string(head_dim) + "; they must be equal");
   }
-  if (head_dim % 2 != 0) return gguf_.key_error(key("attention.key_length"), "gives an odd head size of " + std::to_string(head_dim));
+  if (head_dim % 2 != 0)
+    return gguf_.key_error(key("attention.key_length"), "gives an odd head size of " + std::to_string(head_dim));
   SLUICE_TRY(n_rot_, gguf_.integer(key("rope.dimension_count"), 2, head_dim, head_dim));
   if (n_rot_ % 2 != 0) return gguf_.key_error(key("rope.dimension_count"), "is odd");
 
@@ -77,8 +84,9 @@ Status Describer::read_sizes() {
   SLUICE_TRY(c.final_softcap, magnitude("final_logit_softcapping", 0));
   for (uint32_t l = 0; l < c.n_layers; ++l) {
     if (n_heads[l] % n_kv_heads[l] != 0) {
-      return gguf_.key_error(key("attention.head_count_kv"), "is " + std::to_string(n_kv_heads[l]) + ", which does not divide " +
-                                                                std::to_string(n_heads[l]) + " heads");
+      return gguf_.key_error(
+          key("attention.head_count_kv"),
+          "is " + std::to_string(n_kv_heads[l]) + ", which does not divide " + std::to_string(n_heads[l]) + " heads");
     }
     auto layer = std::make_unique<fb::LayerT>();
     layer->n_heads = n_heads[l];
@@ -102,8 +110,9 @@ std::string full_name(int32_t layer, std::string_view name) {
 }  // namespace
 
 Error Describer::shape_error(const GgufTensor& tensor, const std::string& expected) const {
-  return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at, "tensor %s has the shape %s, expected %s",
-                    tensor.name.c_str(), tensor.shape().c_str(), expected.c_str());
+  return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at,
+                    "tensor %s has the shape %s, expected %s", tensor.name.c_str(), tensor.shape().c_str(),
+                    expected.c_str());
 }
 
 bool Describer::has(int32_t layer, std::string_view name) const { return gguf_.find_tensor(full_name(layer, name)); }
@@ -111,7 +120,8 @@ bool Describer::has(int32_t layer, std::string_view name) const { return gguf_.f
 Status Describer::require(int32_t layer, std::initializer_list<std::string_view> names) const {
   for (std::string_view name : names) {
     if (!has(layer, name)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing", full_name(layer, name).c_str());
+      return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing",
+                        full_name(layer, name).c_str());
     }
   }
   return {};
@@ -134,8 +144,8 @@ Status Describer::vector(Role role, int32_t layer, std::string_view name, uint32
   SLUICE_TRY(const GgufTensor* tensor, take(layer, name));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (tensor->format->unpack) {
-    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at, "tensor %s has the type %s, expected floats",
-                      tensor->name.c_str(), tensor->format->name);
+    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
+                      "tensor %s has the type %s, expected floats", tensor->name.c_str(), tensor->format->name);
   }
   Part part;
   part.layer = layer, part.row_major = true;
@@ -161,7 +171,8 @@ Result<TensorUse> Describer::matrix_use(Role role, int32_t layer, std::string_vi
   return TensorUse{role, layer, tensor, rows, cols, order, head_dim};
 }
 
-Status Describer::matrix(Role role, int32_t layer, std::string_view name, uint32_t rows, uint32_t cols, RowOrder order) {
+Status Describer::matrix(Role role, int32_t layer, std::string_view name, uint32_t rows, uint32_t cols,
+                         RowOrder order) {
   Part part;
   part.layer = layer;
   SLUICE_TRY(TensorUse use, matrix_use(role, layer, name, rows, cols, order));
@@ -220,9 +231,10 @@ Status Describer::add_head() {
 Status Describer::finish() const {
   for (const GgufTensor& tensor : gguf_.tensors()) {
     if (!used_.count(&tensor)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at,
-                        "tensor %s has no place in the architecture %s; without it the model would compute something else",
-                        tensor.name.c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
+      return make_error(
+          Code::kBadModel, gguf_.file().path(), tensor.described_at,
+          "tensor %s has no place in the architecture %s; without it the model would compute something else",
+          tensor.name.c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
     }
   }
   return {};

@@ -14,7 +14,8 @@
 
 namespace sluice {
 
-// Beside the limits of the .slm file (schema/layout.h): they bound the buffers of a strip, and are far beyond any model.
+// Beside the limits of the .slm file (schema/layout.h): they bound the buffers of a strip, and are far beyond any
+// model.
 inline constexpr uint32_t kMaxModelWidth = 1 << 16;
 inline constexpr uint32_t kMaxFfWidth = 1 << 18;
 

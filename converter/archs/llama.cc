@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llama 1 to 3, Mistral, SmolLM2, TinyLlama. Their GGUF files store the rows of Q and K in rotation pairs; the .slm file
-// stores them half-split like every other family.
+// Llama 1 to 3, Mistral, SmolLM2, TinyLlama. Their GGUF files store the rows of Q and K in rotation pairs; the .slm
+// file stores them half-split like every other family.
 #include "converter/archs/families.h"
 
 namespace sluice {

@@ -18,14 +18,15 @@ Result<std::vector<double>> Describer::frequency_factors(uint32_t n) {
   SLUICE_TRY(const GgufTensor* tensor, take(-1, "rope_freqs.weight"));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (std::strcmp(tensor->format->name, "F32") != 0) {
-    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at, "tensor rope_freqs.weight has the type %s, expected F32",
-                      tensor->format->name);
+    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
+                      "tensor rope_freqs.weight has the type %s, expected F32", tensor->format->name);
   }
   std::vector<float> values(n);
   SLUICE_DO(gguf_.file().read_at(tensor->offset, std::as_writable_bytes(std::span(values))));
   for (uint32_t j = 0; j < n; ++j) {
     if (!std::isfinite(values[j]) || !(values[j] > 0)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), tensor->offset + 4 * j, "rope_freqs.weight has an element that is not positive");
+      return make_error(Code::kBadModel, gguf_.file().path(), tensor->offset + 4 * j,
+                        "rope_freqs.weight has an element that is not positive");
     }
     factors[j] = values[j];
   }
@@ -64,7 +65,8 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
     SLUICE_TRY(const double slow, gguf_.real(key("rope.scaling.yarn_beta_slow"), 1));
     SLUICE_TRY(const double extrapolation, gguf_.real(key("rope.scaling.yarn_ext_factor"), 1));
     if (!(n_ctx > 0)) return gguf_.key_error(key("rope.scaling.original_context_length"), "must be positive");
-    if (!(fast > 0) || !(slow > 0)) return gguf_.key_error(key("rope.scaling.yarn_beta_fast"), "and beta_slow must be positive");
+    if (!(fast > 0) || !(slow > 0))
+      return gguf_.key_error(key("rope.scaling.yarn_beta_fast"), "and beta_slow must be positive");
     const double start = std::max(0.0, std::floor(yarn_dimension(fast, n_rot_, base, n_ctx)));
     const double end = std::min(n_rot_ - 1.0, std::ceil(yarn_dimension(slow, n_rot_, base, n_ctx)));
     for (uint32_t j = 0; j < n; ++j) {
@@ -77,7 +79,8 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
     for (double& f : rope->inv_freq) f /= factor;
     rope->magnitude = scaled ? attn_factor : 1.0f;
   }
-  const bool finite = std::all_of(rope->inv_freq.begin(), rope->inv_freq.end(), [](double f) { return std::isfinite(f); });
+  const bool finite =
+      std::all_of(rope->inv_freq.begin(), rope->inv_freq.end(), [](double f) { return std::isfinite(f); });
   if (!finite || !std::isfinite(rope->magnitude)) {
     return gguf_.key_error(key("rope.freq_base"), "and its scaling give frequencies that are not finite");
   }

@@ -140,14 +140,17 @@ TEST_CASE("qwen3: head norms and a head size of its own", "[converter][archs]") 
   CHECK(slm->find(fb::Role::AttnQ, 0)->rows() == 128);
   CHECK(slm->find(fb::Role::AttnQNorm, 0)->cols() == 32);
   CHECK(slm->find(fb::Role::AttnQBias, 0) == nullptr);
-  CHECK(says(refusal(o, [](GgufBuilder& g) { g.remove_tensor("blk.1.attn_k_norm.weight"); }), "blk.1.attn_k_norm.weight is missing"));
+  CHECK(says(refusal(o, [](GgufBuilder& g) { g.remove_tensor("blk.1.attn_k_norm.weight"); }),
+             "blk.1.attn_k_norm.weight is missing"));
 }
 
 TEST_CASE("gemma3: embedding scale, activation, windows and two rotations", "[converter][archs]") {
   ToyOptions o = family("gemma3");
   o.n_layers = 12;
   const auto slm = converted(o, [](GgufBuilder& g) {
-    g.f32("gemma3.rope.freq_base", 1e6f).text("gemma3.rope.scaling.type", "linear").f32("gemma3.rope.scaling.factor", 8);
+    g.f32("gemma3.rope.freq_base", 1e6f)
+        .text("gemma3.rope.scaling.type", "linear")
+        .f32("gemma3.rope.scaling.factor", 8);
   });
   const fb::Config& c = *slm->header().config();
   CHECK(c.embedding_scale() == std::sqrt(64.0f));
@@ -184,13 +187,17 @@ TEST_CASE("gemma3: the pattern key as a period, as one flag per layer, and no wi
   CHECK(windows(*converted(o, [](GgufBuilder& g) {
           g.numbers<uint8_t>("gemma3.attention.sliding_window_pattern", gguf_id::kBool, {0, 1, 1, 0});
         })) == std::vector<uint32_t>{0, 16, 16, 0});
-  const auto plain = converted(o, [](GgufBuilder& g) { g.remove("gemma3.attention.sliding_window").f32("gemma3.rope.freq_base", 1e6f); });
+  const auto plain = converted(
+      o, [](GgufBuilder& g) { g.remove("gemma3.attention.sliding_window").f32("gemma3.rope.freq_base", 1e6f); });
   CHECK(windows(*plain) == std::vector<uint32_t>{0, 0, 0, 0});
-  CHECK(plain->header().config()->ropes()->Get(plain->header().config()->layers()->Get(0)->rope())->inv_freq()->Get(1) ==
-        std::pow(1e6, -2.0 / 16));
-  CHECK(says(refusal(o, [](GgufBuilder& g) {
-               g.numbers<uint8_t>("gemma3.attention.sliding_window_pattern", gguf_id::kBool, {0, 1, 1});
-             }), "3 elements for 4 layers"));
+  CHECK(
+      plain->header().config()->ropes()->Get(plain->header().config()->layers()->Get(0)->rope())->inv_freq()->Get(1) ==
+      std::pow(1e6, -2.0 / 16));
+  CHECK(says(refusal(o,
+                     [](GgufBuilder& g) {
+                       g.numbers<uint8_t>("gemma3.attention.sliding_window_pattern", gguf_id::kBool, {0, 1, 1});
+                     }),
+             "3 elements for 4 layers"));
 }
 
 TEST_CASE("heads and widths may differ by layer", "[converter][archs]") {
@@ -211,7 +218,9 @@ TEST_CASE("heads and widths may differ by layer", "[converter][archs]") {
 
 TEST_CASE("soft caps and an attention scale of the file are taken over", "[converter][archs]") {
   const auto slm = converted(family("gemma3"), [](GgufBuilder& g) {
-    g.f32("gemma3.attn_logit_softcapping", 50).f32("gemma3.final_logit_softcapping", 30).f32("gemma3.attention.scale", 0.125f);
+    g.f32("gemma3.attn_logit_softcapping", 50)
+        .f32("gemma3.final_logit_softcapping", 30)
+        .f32("gemma3.attention.scale", 0.125f);
   });
   CHECK(slm->header().config()->final_softcap() == 30);
   CHECK(slm->header().config()->layers()->Get(0)->attn_softcap() == 50);
@@ -221,24 +230,34 @@ TEST_CASE("soft caps and an attention scale of the file are taken over", "[conve
 TEST_CASE("what would compute something else is refused with the name of the tensor or key", "[converter][archs]") {
   const ToyOptions llama = family("llama");
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.expert_count", 8); }), "experts"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.remove_tensor("blk.1.ffn_norm.weight"); }), "blk.1.ffn_norm.weight is missing"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.tensor("blk.0.attn_sinks.weight", {4}, toy::kF32, std::string(16, 0)); }),
-             "blk.0.attn_sinks.weight has no place"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.head_count", 8); }), "blk.0.attn_k.weight has the shape [64, 32], expected [64, 16]"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.head_count_kv", 3); }), "does not divide 4 heads"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.rope.dimension_count", 8); }), "llama.rope.dimension_count is 8, expected 16"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.remove_tensor("blk.1.ffn_norm.weight"); }),
+             "blk.1.ffn_norm.weight is missing"));
+  CHECK(says(
+      refusal(llama, [](GgufBuilder& g) { g.tensor("blk.0.attn_sinks.weight", {4}, toy::kF32, std::string(16, 0)); }),
+      "blk.0.attn_sinks.weight has no place"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.head_count", 8); }),
+             "blk.0.attn_k.weight has the shape [64, 32], expected [64, 16]"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.head_count_kv", 3); }),
+             "does not divide 4 heads"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.rope.dimension_count", 8); }),
+             "llama.rope.dimension_count is 8, expected 16"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.value_length", 32); }), "value_length is 32"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("llama.rope.scaling.type", "longrope"); }), "longrope"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("general.architecture", "mamba"); }), "llama, qwen2, qwen3, gemma3 are known"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("general.architecture", "mamba"); }),
+             "llama, qwen2, qwen3, gemma3 are known"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.f32("llama.attention.layer_norm_rms_epsilon", 0); }), "epsilon"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) {
-               g.find_tensor("blk.0.ffn_up.weight").type = 39;  // MXFP4
-               g.find_tensor("blk.0.ffn_up.weight").data.resize(64 * 96 / 32 * 17);
-             }), "blk.0.ffn_up.weight has the type MXFP4, for which the .slm file has no format yet"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) {
-               g.find_tensor("blk.0.attn_norm.weight").type = toy::kQ8_0;
-               g.find_tensor("blk.0.attn_norm.weight").data.resize(68);
-             }), "blk.0.attn_norm.weight has the type Q8_0, expected floats"));
+  CHECK(says(refusal(llama,
+                     [](GgufBuilder& g) {
+                       g.find_tensor("blk.0.ffn_up.weight").type = 39;  // MXFP4
+                       g.find_tensor("blk.0.ffn_up.weight").data.resize(64 * 96 / 32 * 17);
+                     }),
+             "blk.0.ffn_up.weight has the type MXFP4, for which the .slm file has no format yet"));
+  CHECK(says(refusal(llama,
+                     [](GgufBuilder& g) {
+                       g.find_tensor("blk.0.attn_norm.weight").type = toy::kQ8_0;
+                       g.find_tensor("blk.0.attn_norm.weight").data.resize(68);
+                     }),
+             "blk.0.attn_norm.weight has the type Q8_0, expected floats"));
 }
 
 }  // namespace sluice::test

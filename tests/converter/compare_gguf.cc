@@ -28,7 +28,8 @@ uint32_t source_row(const fb::Tensor& tensor, uint32_t r, uint32_t head_dim) {
 }
 
 // Compares every `n_shares`-th tensor from `share` on; returns the number of weights that differ.
-uint64_t compare_share(const Gguf& gguf, const std::string& slm_path, size_t share, size_t n_shares, uint64_t& n_weights) {
+uint64_t compare_share(const Gguf& gguf, const std::string& slm_path, size_t share, size_t n_shares,
+                       uint64_t& n_weights) {
   SlmWeights slm(slm_path);
   uint64_t wrong = 0;
   for (size_t t = share; t < gguf.tensors().size(); t += n_shares) {
@@ -41,7 +42,8 @@ uint64_t compare_share(const Gguf& gguf, const std::string& slm_path, size_t sha
       continue;
     }
     const bool vector = tensor->rows() == 1;
-    const uint32_t head_dim = tensor->layer() < 0 ? 2 : slm.header().config()->layers()->Get(uint32_t(tensor->layer()))->head_dim();
+    const uint32_t head_dim =
+        tensor->layer() < 0 ? 2 : slm.header().config()->layers()->Get(uint32_t(tensor->layer()))->head_dim();
     ByteWindow window(gguf.file(), 1 << 20);
     for (uint32_t r = 0; r < tensor->rows(); ++r) {
       const uint64_t at = source.offset + (vector ? 0 : source_row(*tensor, r, head_dim)) * source.row_bytes();

@@ -33,7 +33,8 @@ void check_all_weights(const GgufBuilder& g, const std::string& slm, uint32_t he
     REQUIRE(tensor->rows() == (source.dims.size() > 1 ? source.dims[1] : 1));
     const uint64_t row_bytes = source.data.size() / tensor->rows();
     for (uint32_t r = 0; r < tensor->rows(); ++r) {
-      const auto* data = reinterpret_cast<const uint8_t*>(source.data.data()) + source_row(*tensor, r, head_dim) * row_bytes;
+      const auto* data =
+          reinterpret_cast<const uint8_t*>(source.data.data()) + source_row(*tensor, r, head_dim) * row_bytes;
       std::vector<float> expected = literal_weights(source.type, data, tensor->cols());
       if (tensor->rows() == 1 && tensor->row_order() == fb::RowOrder::RopePairs) {
         const std::vector<float> plain = expected;
@@ -186,7 +187,8 @@ TEST_CASE("rows beyond the vocabulary are dropped with a notice, missing rows ar
   g.write(folder / "short.gguf");
   const auto refused = convert_file(folder / "short.gguf", folder / "short.slm");
   REQUIRE(!refused.ok());
-  CHECK(refused.error().message.find("token_embd.weight has the shape [64, 324], expected [64, 325]") != std::string::npos);
+  CHECK(refused.error().message.find("token_embd.weight has the shape [64, 324], expected [64, 325]") !=
+        std::string::npos);
 }
 
 TEST_CASE("a vocabulary-only file of any architecture becomes a vocabulary-only .slm", "[converter]") {

@@ -82,11 +82,13 @@ TEST_CASE("every value type is read back, in both versions", "[converter][gguf]"
   CHECK(gguf.integers("flags", 3).value() == std::vector<uint32_t>{0, 1});
   CHECK(!gguf.integers("reals", 3).ok());
   std::vector<std::string> texts;
-  REQUIRE(gguf.for_each_text("texts", [&](uint64_t i, std::string_view t) -> Status {
-    CHECK(i == texts.size());
-    texts.emplace_back(t);
-    return {};
-  }).ok());
+  REQUIRE(gguf.for_each_text("texts",
+                             [&](uint64_t i, std::string_view t) -> Status {
+                               CHECK(i == texts.size());
+                               texts.emplace_back(t);
+                               return {};
+                             })
+              .ok());
   CHECK(texts == std::vector<std::string>{"a", "", "ccc"});
   REQUIRE(gguf.tensors().size() == 2);
   const GgufTensor* t = gguf.find_tensor("t");
@@ -103,17 +105,20 @@ TEST_CASE("an array that is longer than one window is read whole", "[converter][
   GgufBuilder g;
   std::vector<std::string> texts;
   std::vector<float> reals;
-  for (int i = 0; i < 100000; ++i) texts.push_back(std::to_string(i) + std::string(size_t(i % 7), 'x')), reals.push_back(float(i));
+  for (int i = 0; i < 100000; ++i)
+    texts.push_back(std::to_string(i) + std::string(size_t(i % 7), 'x')), reals.push_back(float(i));
   texts.push_back(std::string(700000, 'y'));  // longer than the window itself
   g.texts("texts", texts).numbers("reals", gguf_id::kF32, reals);
   g.write(folder / "x.gguf");
   const auto gguf = Gguf::open(folder / "x.gguf");
   REQUIRE(gguf.ok());
   bool equal = true;
-  REQUIRE(gguf->for_each_text("texts", [&](uint64_t i, std::string_view t) -> Status {
-    equal = equal && t == texts[i];
-    return {};
-  }).ok());
+  REQUIRE(gguf->for_each_text("texts",
+                              [&](uint64_t i, std::string_view t) -> Status {
+                                equal = equal && t == texts[i];
+                                return {};
+                              })
+              .ok());
   CHECK(equal);
   CHECK(gguf->reals("reals", 100000).value() == reals);
 }
@@ -191,7 +196,8 @@ TEST_CASE("gaps between tensors are harmless, overlaps are not", "[converter][gg
 }
 
 TEST_CASE("UTF-8 is checked without mercy", "[converter][gguf]") {
-  for (const char* good : {"", "a", "\xc3\xa4", "\xe2\x96\x81", "\xf0\x9f\x98\x81", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
+  for (const char* good :
+       {"", "a", "\xc3\xa4", "\xe2\x96\x81", "\xf0\x9f\x98\x81", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
     CHECK(is_utf8(good));
   }
   for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3x", "\xe0\x80\x80", "\xe2\x96", "\xed\xa0\x80",

@@ -33,17 +33,30 @@ struct Size {
 
 Size size_of(uint32_t type) {
   switch (type) {
-    case 0: return {1, 4};
-    case 1: case 30: return {1, 2};
-    case 2: case 20: return {32, 18};
-    case 3: return {32, 20};
-    case 6: return {32, 22};
-    case 7: return {32, 24};
-    case 8: return {32, 34};
-    case 12: return {256, 144};
-    case 13: return {256, 176};
-    case 14: return {256, 210};
-    default: abort();
+    case 0:
+      return {1, 4};
+    case 1:
+    case 30:
+      return {1, 2};
+    case 2:
+    case 20:
+      return {32, 18};
+    case 3:
+      return {32, 20};
+    case 6:
+      return {32, 22};
+    case 7:
+      return {32, 24};
+    case 8:
+      return {32, 34};
+    case 12:
+      return {256, 144};
+    case 13:
+      return {256, 176};
+    case 14:
+      return {256, 210};
+    default:
+      abort();
   }
 }
 
@@ -59,21 +72,28 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
   const uint8_t* b = blocks + index / uint64_t(size.weights) * uint64_t(size.bytes);
   const int i = int(index % uint64_t(size.weights));
   switch (type) {
-    case 0: return std::bit_cast<float>(uint32_t(b[0]) | uint32_t(b[1]) << 8 | uint32_t(b[2]) << 16 | uint32_t(b[3]) << 24);
-    case 1: return half(b);
-    case 30: return std::bit_cast<float>(uint32_t(b[0]) << 16 | uint32_t(b[1]) << 24);
-    case 2: return half(b) * float(nibble(b + 2, i) - 8);
-    case 20: return half(b) * float(kValues[nibble(b + 2, i)]);
+    case 0:
+      return std::bit_cast<float>(uint32_t(b[0]) | uint32_t(b[1]) << 8 | uint32_t(b[2]) << 16 | uint32_t(b[3]) << 24);
+    case 1:
+      return half(b);
+    case 30:
+      return std::bit_cast<float>(uint32_t(b[0]) << 16 | uint32_t(b[1]) << 24);
+    case 2:
+      return half(b) * float(nibble(b + 2, i) - 8);
+    case 20:
+      return half(b) * float(kValues[nibble(b + 2, i)]);
     case 3: {
       const float product = half(b) * float(nibble(b + 4, i));
       return product + half(b + 2);
     }
-    case 6: return half(b) * float((nibble(b + 6, i) | bit(b + 2, i) << 4) - 16);
+    case 6:
+      return half(b) * float((nibble(b + 6, i) | bit(b + 2, i) << 4) - 16);
     case 7: {
       const float product = half(b) * float(nibble(b + 8, i) | bit(b + 4, i) << 4);
       return product + half(b + 2);
     }
-    case 8: return half(b) * float(int8_t(b[2 + i]));
+    case 8:
+      return half(b) * float(int8_t(b[2 + i]));
     case 12:
     case 13: {
       const int j = i / 32;
@@ -94,7 +114,8 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
       const float scale = half(b + 208) * float(int8_t(b[192 + i / 16]));
       return scale * float((low_bits | high_bits << 4) - 32);
     }
-    default: abort();
+    default:
+      abort();
   }
 }
 

@@ -49,13 +49,6 @@ std::function<std::string()> with_key(const char* key, uint32_t type, std::strin
   return edited([=](GgufBuilder& g) { g.raw(key, type, payload); });
 }
 
-template <class T>
-std::string as_bytes(T value) {
-  std::string out;
-  GgufBuilder::put(out, value);
-  return out;
-}
-
 // The file's bytes with one 64-bit field of the header overwritten.
 std::function<std::string()> poked(size_t at, uint64_t value) {
   return [=] {
@@ -67,7 +60,9 @@ std::function<std::string()> poked(size_t at, uint64_t value) {
 
 const std::vector<Malformed>& kinds() {
   using namespace gguf_id;
-  const auto array = [](uint32_t type, uint64_t n, std::string rest = "") { return GgufBuilder::array_head(type, n) + rest; };
+  const auto array = [](uint32_t type, uint64_t n, std::string rest = "") {
+    return GgufBuilder::array_head(type, n) + rest;
+  };
   static const std::vector<Malformed> all = {
       // ---- preamble
       {"empty file", "the file ends", [] { return std::string(); }},

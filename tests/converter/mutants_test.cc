@@ -52,9 +52,38 @@ class Room {
   std::string input_ = folder() / "m.gguf", output_ = folder() / "m.slm";
 };
 
-const uint64_t kEdges[] = {0, 1, 2, 3, 7, 8, 12, 13, 15, 16, 31, 32, 63, 64, 65, 127, 128, 255, 256, 320, 1000, 65535,
-                           65536, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x100000000, 0x7fffffffffffffff,
-                           0x8000000000000000, ~uint64_t{0} - 31, ~uint64_t{0}};
+const uint64_t kEdges[] = {0,
+                           1,
+                           2,
+                           3,
+                           7,
+                           8,
+                           12,
+                           13,
+                           15,
+                           16,
+                           31,
+                           32,
+                           63,
+                           64,
+                           65,
+                           127,
+                           128,
+                           255,
+                           256,
+                           320,
+                           1000,
+                           65535,
+                           65536,
+                           0x7fffffff,
+                           0x80000000,
+                           0xfffffffe,
+                           0xffffffff,
+                           0x100000000,
+                           0x7fffffffffffffff,
+                           0x8000000000000000,
+                           ~uint64_t{0} - 31,
+                           ~uint64_t{0}};
 
 ToyOptions small(const char* architecture) {
   ToyOptions o;
@@ -96,10 +125,18 @@ TEST_CASE("flipped bits, moved and doubled runs of bytes are refused or harmless
     std::string bytes = whole;
     const size_t a = rng() % header, b = rng() % header, n = 1 + rng() % 64;
     switch (i % 4) {
-      case 0: bytes[a] = char(bytes[a] ^ (1 << rng() % 8)); break;
-      case 1: bytes.replace(a, n, bytes.substr(b, n)); break;
-      case 2: bytes.insert(a, bytes.substr(b, n)); break;
-      case 3: bytes.erase(a, n); break;
+      case 0:
+        bytes[a] = char(bytes[a] ^ (1 << rng() % 8));
+        break;
+      case 1:
+        bytes.replace(a, n, bytes.substr(b, n));
+        break;
+      case 2:
+        bytes.insert(a, bytes.substr(b, n));
+        break;
+      case 3:
+        bytes.erase(a, n);
+        break;
     }
     room.try_mutant(bytes, counts);
   }
@@ -117,7 +154,9 @@ TEST_CASE("every key with every other type is refused or harmless", "[converter]
           for (const char fill : {'\0', '\1', '\xff'}) {
             if (type == gguf_id::kArray && array) continue;
             GgufBuilder g = whole;
-            std::string value = type == gguf_id::kText || type == gguf_id::kArray ? std::string(8, 0) + std::string(4, 0) : std::string(8, fill);
+            std::string value = type == gguf_id::kText || type == gguf_id::kArray
+                                    ? std::string(8, 0) + std::string(4, 0)
+                                    : std::string(8, fill);
             constexpr size_t kBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
             value.resize(kBytes[type]);
             if (array) value = GgufBuilder::array_head(type, 1) + value;

@@ -28,7 +28,8 @@ std::string random_blocks(const BlockFormat& format, uint64_t n, Rng& rng) {
       if ((p[1] & 0x7f) == 0x7f) p[1] &= 0xbf;
     } else {
       const uint32_t at = format.type == toy::kQ6_K ? 208 : 0;
-      const bool has_minimum = format.type == toy::kQ4_1 || format.type == toy::kQ5_1 || format.type == toy::kQ4_K || format.type == toy::kQ5_K;
+      const bool has_minimum = format.type == toy::kQ4_1 || format.type == toy::kQ5_1 || format.type == toy::kQ4_K ||
+                               format.type == toy::kQ5_K;
       for (uint32_t h = at; h <= at + (has_minimum ? 2 : 0); h += 2) {
         if ((p[h + 1] & 0x7c) == 0x7c) p[h + 1] &= 0xbf;
         if (rng() % 16 == 0) p[h] = 0, p[h + 1] = uint8_t(rng() % 2 ? 0x80 : 0);  // signed zeros
@@ -65,7 +66,8 @@ TEST_CASE("every block format goes into the tile with every weight bit-equal", "
           dequantize_row(native, cols, lanes, r, strip.data(), got.data());
           const std::vector<float> expected = literal_weights(type, rows[r], cols);
           for (uint32_t c = 0; c < cols; ++c) {
-            if (bits(got[c]) != bits(expected[c])) FAIL("row " << r << " column " << c << ": " << got[c] << " for " << expected[c]);
+            if (bits(got[c]) != bits(expected[c]))
+              FAIL("row " << r << " column " << c << ": " << got[c] << " for " << expected[c]);
           }
         }
       }
@@ -119,7 +121,7 @@ TEST_CASE("half and bfloat vectors widen to float32 without change", "[converter
 }
 
 TEST_CASE("the table of GGUF types has each id once, and sizes that agree with the literal decoder", "[converter]") {
-  CHECK(find_block_format(4) == nullptr);   // removed from GGUF
+  CHECK(find_block_format(4) == nullptr);  // removed from GGUF
   CHECK(find_block_format(36) == nullptr);
   CHECK(find_block_format(0xffffffff) == nullptr);
   for (const uint32_t type : kTypes) {

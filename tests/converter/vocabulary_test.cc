@@ -62,18 +62,29 @@ TEST_CASE("each of the 256 byte characters maps back to its byte", "[converter][
   }
   REQUIRE(raw_bytes("\xc4\xa0the", out));  // U+0120
   CHECK(out == " the");
-  CHECK(!raw_bytes(" ", out));              // a space is never written as itself
-  CHECK(!raw_bytes("\xc5\x84", out));       // U+0144: one past the last
+  CHECK(!raw_bytes(" ", out));         // a space is never written as itself
+  CHECK(!raw_bytes("\xc5\x84", out));  // U+0144: one past the last
   CHECK(!raw_bytes("\xe2\x96\x81", out));
   CHECK(!raw_bytes("\xc4", out));
 }
 
 TEST_CASE("normal tokens become raw bytes, control and user-defined ones stay literal", "[converter][vocabulary]") {
-  const Built b = built(listed({"\xc4\xa0" "a", "\xc4\xa0" "b", "\xc4\xa0" "c", "\xe4\xb8\xad"}, {1, 4, 3, 1}));
+  const Built b = built(listed({"\xc4\xa0"
+                                "a",
+                                "\xc4\xa0"
+                                "b",
+                                "\xc4\xa0"
+                                "c",
+                                "\xe4\xb8\xad"},
+                               {1, 4, 3, 1}));
   REQUIRE(b.vocab != nullptr);
   CHECK(b.text(0) == " a");
-  CHECK(b.text(1) == "\xc4\xa0" "b");
-  CHECK(b.text(2) == "\xc4\xa0" "c");
+  CHECK(b.text(1) ==
+        "\xc4\xa0"
+        "b");
+  CHECK(b.text(2) ==
+        "\xc4\xa0"
+        "c");
   CHECK(b.text(3) == "\xe4\xb8\xad");  // not written in byte characters: kept
   CHECK(b.vocab->offsets == std::vector<uint32_t>{0, 2, 5, 8, 11});
 }
@@ -145,7 +156,8 @@ TEST_CASE("the end of an answer is known by key and by text", "[converter][vocab
 
 TEST_CASE("where <|return|> and <|call|> exist, <|end|> does not end the answer", "[converter][vocabulary]") {
   CHECK(built(listed({"<|end|>"}, {3})).vocab->end_of_generation == std::vector<uint32_t>{0});
-  CHECK(built(listed({"<|end|>", "<|return|>", "<|call|>"}, {3, 3, 3})).vocab->end_of_generation == std::vector<uint32_t>{1, 2});
+  CHECK(built(listed({"<|end|>", "<|return|>", "<|call|>"}, {3, 3, 3})).vocab->end_of_generation ==
+        std::vector<uint32_t>{1, 2});
 }
 
 TEST_CASE("BOS is added by default only where the pre-tokenizer's family does", "[converter][vocabulary]") {
@@ -154,7 +166,8 @@ TEST_CASE("BOS is added by default only where the pre-tokenizer's family does", 
   CHECK(adds("tekken"));
   CHECK(!adds("gpt-2"));
   CHECK(!adds("qwen2"));
-  CHECK(!built(listed({"a"}).text("tokenizer.ggml.pre", "llama-bpe").boolean("tokenizer.ggml.add_bos_token", false)).vocab->add_bos);
+  CHECK(!built(listed({"a"}).text("tokenizer.ggml.pre", "llama-bpe").boolean("tokenizer.ggml.add_bos_token", false))
+             .vocab->add_bos);
   CHECK(built(listed({"a"}).text("tokenizer.ggml.pre", "llama-bpe")).vocab->ignore_merges);
   CHECK(!built(listed({"a"})).vocab->ignore_merges);
   CHECK(built(listed({"a"}).remove("tokenizer.ggml.pre")).vocab->pre == "default");
@@ -185,7 +198,9 @@ TEST_CASE("SentencePiece: scores, byte tokens, defaults", "[converter][vocabular
   CHECK(!b.vocab->add_space_prefix);
   CHECK(b.vocab->merge_left.empty());
   CHECK(built(g.remove("tokenizer.ggml.add_space_prefix")).vocab->add_space_prefix);
-  const Built bare = built(g.remove("tokenizer.ggml.bos_token_id").remove("tokenizer.ggml.eos_token_id").remove("tokenizer.ggml.unknown_token_id"));
+  const Built bare = built(g.remove("tokenizer.ggml.bos_token_id")
+                               .remove("tokenizer.ggml.eos_token_id")
+                               .remove("tokenizer.ggml.unknown_token_id"));
   CHECK(bare.vocab->bos == 1);
   CHECK(bare.vocab->eos == 2);
   CHECK(bare.vocab->unk == 0);
@@ -193,7 +208,9 @@ TEST_CASE("SentencePiece: scores, byte tokens, defaults", "[converter][vocabular
 
 TEST_CASE("vocabularies that contradict themselves are refused with the key", "[converter][vocabulary]") {
   const auto error = [](const GgufBuilder& g) { return built(g).error; };
-  const auto says = [](const std::string& message, const char* part) { return message.find(part) != std::string::npos; };
+  const auto says = [](const std::string& message, const char* part) {
+    return message.find(part) != std::string::npos;
+  };
   CHECK(says(error(listed({"a"}).text("tokenizer.ggml.model", "bert")), "\"bert\""));
   CHECK(says(error(listed({"a"}).remove("tokenizer.ggml.model")), "tokenizer.ggml.model is missing"));
   CHECK(says(error(listed({"a"}).remove("tokenizer.ggml.tokens")), "tokenizer.ggml.tokens is missing"));
@@ -202,18 +219,22 @@ TEST_CASE("vocabularies that contradict themselves are refused with the key", "[
   CHECK(says(error(listed({"a", "b"}, {1})), "1 elements for 2 tokens"));
   CHECK(says(error(listed({"a"}, {7})), "unknown type 7"));
   CHECK(says(error(listed({"a"}, {-1})), "negative"));
-  CHECK(says(error(listed({"a"}).numbers("tokenizer.ggml.tokens", gguf_id::kU32, std::vector<uint32_t>{1})), "array of u32"));
+  CHECK(says(error(listed({"a"}).numbers("tokenizer.ggml.tokens", gguf_id::kU32, std::vector<uint32_t>{1})),
+             "array of u32"));
   CHECK(says(error(listed({"a"}).boolean("tokenizer.ggml.bos_token_id", true)), "not a token id"));
   CHECK(says(error(listed({std::string(65537, 'a')})), "65537 bytes"));
   CHECK(error(listed({std::string(65536, 'a')})).empty());
   GgufBuilder g;
   add_piece_vocabulary(g, 320);
   CHECK(says(error(GgufBuilder(g).remove("tokenizer.ggml.scores")), "scores is missing"));
-  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(319))), "319 elements for 320"));
-  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(320, NAN))), "not a finite"));
+  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(319))),
+             "319 elements for 320"));
+  CHECK(says(error(GgufBuilder(g).numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>(320, NAN))),
+             "not a finite"));
 }
 
-TEST_CASE("chat templates, the default and named ones, and sampling values reach the header", "[converter][vocabulary]") {
+TEST_CASE("chat templates, the default and named ones, and sampling values reach the header",
+          "[converter][vocabulary]") {
   TemporaryFolder folder;
   GgufBuilder g = toy_gguf({});
   g.text("tokenizer.chat_template", "plain").text("tokenizer.chat_template.tool_use", "tools");

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -131,9 +132,15 @@ void mutate_list(std::vector<std::string>& list, Rng& rng) {
   if (list.empty()) return;
   const size_t a = rng() % list.size(), b = rng() % list.size();
   switch (rng() % 8) {
-    case 0: list.erase(list.begin() + ptrdiff_t(a)); break;
-    case 1: list.push_back(list[a]); break;
-    case 2: std::swap(list[a], list[b]); break;
+    case 0:
+      list.erase(list.begin() + ptrdiff_t(a));
+      break;
+    case 1:
+      list.push_back(list[a]);
+      break;
+    case 2:
+      std::swap(list[a], list[b]);
+      break;
     case 3: {  // the name of one, the contents of another
       const auto name = [](const std::string& s) {
         uint64_t n;
@@ -190,7 +197,7 @@ void seed_corpus(const std::string& folder) {
 }  // namespace sluice::test
 
 extern "C" __attribute__((visibility("default"))) int LLVMFuzzerInitialize(int* argc, char*** argv) {
-  if (*argc > 1 && (*argv)[1][0] != '-') sluice::test::seed_corpus((*argv)[1]);
+  if (*argc > 1 && std::filesystem::is_directory((*argv)[1])) sluice::test::seed_corpus((*argv)[1]);
   return 0;
 }
 

@@ -25,8 +25,18 @@ namespace sluice::test {
 
 namespace toy {
 enum : uint32_t {
-  kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8, kQ4_K = 12, kQ5_K = 13, kQ6_K = 14,
-  kIQ4_NL = 20, kBF16 = 30
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kIQ4_NL = 20,
+  kBF16 = 30
 };
 }
 
@@ -211,22 +221,42 @@ inline std::string random_weights(uint32_t type, uint64_t n, float scale, Rng& r
     case toy::kBF16:
       for (uint64_t i = 0; i < n; ++i) GgufBuilder::put(out, f32_to_bf16(scale * random_float(rng)));
       return out;
-    default: break;
+    default:
+      break;
   }
   const bool big = type == toy::kQ4_K || type == toy::kQ5_K || type == toy::kQ6_K;
   for (uint64_t b = 0; b < n / (big ? 256 : 32); ++b) {
     const float s = scale * wobble();
     switch (type) {
-      case toy::kQ4_0: half(s / 8), noise(16); break;
-      case toy::kIQ4_NL: half(s / 127), noise(16); break;
-      case toy::kQ4_1: half(s / 7.5f), half(-s), noise(16); break;
-      case toy::kQ5_0: half(s / 16), noise(20); break;
-      case toy::kQ5_1: half(s / 15.5f), half(-s), noise(20); break;
-      case toy::kQ8_0: half(s / 127), noise(32); break;
-      case toy::kQ4_K: half(2 * s / (63 * 15)), half(s / 63), noise(12 + 128); break;
-      case toy::kQ5_K: half(2 * s / (63 * 31)), half(s / 63), noise(12 + 32 + 128); break;
-      case toy::kQ6_K: noise(128 + 64 + 16), half(s / (127 * 32)); break;
-      default: fprintf(stderr, "no random weights of type %u\n", type), abort();
+      case toy::kQ4_0:
+        half(s / 8), noise(16);
+        break;
+      case toy::kIQ4_NL:
+        half(s / 127), noise(16);
+        break;
+      case toy::kQ4_1:
+        half(s / 7.5f), half(-s), noise(16);
+        break;
+      case toy::kQ5_0:
+        half(s / 16), noise(20);
+        break;
+      case toy::kQ5_1:
+        half(s / 15.5f), half(-s), noise(20);
+        break;
+      case toy::kQ8_0:
+        half(s / 127), noise(32);
+        break;
+      case toy::kQ4_K:
+        half(2 * s / (63 * 15)), half(s / 63), noise(12 + 128);
+        break;
+      case toy::kQ5_K:
+        half(2 * s / (63 * 31)), half(s / 63), noise(12 + 32 + 128);
+        break;
+      case toy::kQ6_K:
+        noise(128 + 64 + 16), half(s / (127 * 32));
+        break;
+      default:
+        fprintf(stderr, "no random weights of type %u\n", type), abort();
     }
   }
   return out;
@@ -252,9 +282,13 @@ inline void add_byte_vocabulary(GgufBuilder& g, uint32_t n_vocab, const std::str
   std::vector<std::string> tokens, merges;
   for (int b = 0; b < 256; ++b) tokens.push_back(byte_character(b));
   const std::vector<std::pair<std::string, std::string>> pairs = {
-      {"h", "e"}, {"l", "l"}, {"he", "ll"}, {"hell", "o"}, {space, "w"}, {"o", "r"}, {space + "w", "or"}, {"l", "d"},
-      {space + "wor", "ld"}, {"i", "n"}, {"t", "h"}, {"th", "e"}, {space, "the"}, {"a", "n"}, {"e", "r"},
-      {space, "a"}, {"i", "s"}, {space, "is"}, {"o", "u"}, {"r", "e"}};
+      {"h", "e"},          {"l", "l"},   {"he", "ll"},
+      {"hell", "o"},       {space, "w"}, {"o", "r"},
+      {space + "w", "or"}, {"l", "d"},   {space + "wor", "ld"},
+      {"i", "n"},          {"t", "h"},   {"th", "e"},
+      {space, "the"},      {"a", "n"},   {"e", "r"},
+      {space, "a"},        {"i", "s"},   {space, "is"},
+      {"o", "u"},          {"r", "e"}};
   for (const auto& [left, right] : pairs) {
     merges.push_back(left + " " + right);
     tokens.push_back(left + right);
@@ -314,12 +348,12 @@ inline void add_piece_vocabulary(GgufBuilder& g, uint32_t n_vocab) {
 struct ToyOptions {
   std::string architecture = "llama";  // llama, qwen2, qwen3, gemma3
   uint32_t n_layers = 2, d_model = 64, n_heads = 4, n_kv_heads = 2, d_ff = 96, n_vocab = 320, n_ctx = 512;
-  uint32_t head_dim = 0;               // 0: d_model / n_heads
-  uint32_t window = 16;                // gemma3
+  uint32_t head_dim = 0;  // 0: d_model / n_heads
+  uint32_t window = 16;   // gemma3
   bool tied = true;
-  uint32_t matrix_type = toy::kQ8_0;   // K types need d_model and d_ff that are multiples of 256
+  uint32_t matrix_type = toy::kQ8_0;  // K types need d_model and d_ff that are multiples of 256
   uint32_t embedding_type = toy::kQ8_0;
-  std::string tokenizer;               // "gpt2" or "llama"; empty: the family's usual one
+  std::string tokenizer;  // "gpt2" or "llama"; empty: the family's usual one
   std::string chat_template =
       "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
       "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";  // empty: none
