@@ -55,10 +55,12 @@ Status SlmWriter::write_chunk(uint32_t extent, uint32_t chunk, std::span<const s
   fb::Chunk& entry = chunks_[extents_[extent]->first_chunk + chunk];
   SLUICE_CHECK(data.size() == entry.bytes());
   entry = fb::Chunk(entry.offset(), entry.bytes(), 0, hash64(data));
+  ++n_written_;
   return file_.write_at(entry.offset(), data);
 }
 
 Status SlmWriter::finish(fb::HeaderT header) {
+  SLUICE_CHECK(n_written_ == chunks_.size());
   for (auto& extent : extents_) {
     if (extent->access != fb::Access::GatherExpert) continue;
     std::vector<uint64_t> hashes;

@@ -53,6 +53,7 @@ class SlmWriter {
   std::vector<ExtentShape> shapes_;
   std::vector<fb::Chunk> chunks_;
   uint64_t weights_end_ = kSlmAlignment;
+  size_t n_written_ = 0;  // chunks
 };
 
 }  // namespace sluice
