@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "runtime/tokenizer/unicode.h"
 #include "small_vocab.h"
 #include "support/catch.h"
 
@@ -93,6 +94,23 @@ TEST_CASE("a word of a million letters is merged", "[tokenizer]") {
 TEST_CASE("bad bytes are encoded as the replacement character", "[tokenizer]") {
   SmallVocab v(fb::VocabKind::ByteBpe, {{"\xEF"}, {"\xBF"}, {"\xBD"}, {"\xFF"}});
   CHECK(encode(v.open(), "\xFF") == std::vector<int32_t>{0, 1, 2});
+}
+
+TEST_CASE("random bytes come back from every pre-tokenizer, bad ones as replacement characters", "[tokenizer]") {
+  std::vector<SmallToken> tokens;
+  for (int b = 0; b < 256; ++b) tokens.push_back({std::string(1, char(b))});
+  SmallVocab v(fb::VocabKind::ByteBpe, tokens);
+  std::mt19937 random(9);
+  for (const char* pre : {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o", "default", "falcon",
+                          "deepseek-coder", "deepseek-v3"}) {
+    v.t.pre = pre;
+    Tokenizer tokenizer = v.open();
+    for (int k = 0; k < 300; ++k) {
+      std::string text, storage;
+      for (size_t n = random() % 50; n > 0; --n) text += char(random() % 3 ? random() : ' ' + random() % 64);
+      CHECK(tokenizer.decode(encode(tokenizer, text), false) == valid_utf8(text, storage));
+    }
+  }
 }
 
 TEST_CASE("an unknown pre-tokenizer is refused by its name", "[tokenizer]") {

@@ -3,6 +3,10 @@
 // or for models that are not there, the test says that it skipped.
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
 
 #include "base/source.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -32,6 +36,32 @@ const Golden kGolden[] = {
     {"qwen", "na\u00EFve \u6211\u60F3 \u2581q", {3376, 37572, 586, 49434, 239, 99172, 14520, 223, 80}},
 };
 
+struct Opened {
+  Accountant accountant{0};
+  SlmFile file;
+  Tokenizer tokenizer;
+};
+
+std::unique_ptr<Opened> open_model(const std::filesystem::path& path) {
+  auto opened = std::make_unique<Opened>();
+  auto source = FileSource::open(path.string());
+  REQUIRE(source.ok());
+  Result<SlmFile> file = open_slm(*source, opened->accountant);
+  INFO((file.ok() ? path.string() : file.error().text()));
+  REQUIRE(file.ok());
+  opened->file = std::move(file).value();
+  Result<Tokenizer> tokenizer = Tokenizer::open(opened->file.header()->vocab());
+  REQUIRE(tokenizer.ok());
+  opened->tokenizer = std::move(tokenizer).value();
+  return opened;
+}
+
+std::vector<int32_t> encoded(const Tokenizer& tokenizer, const std::string& text) {
+  std::vector<int32_t> tokens;
+  tokenizer.encode(text, {}, tokens);
+  return tokens;
+}
+
 }  // namespace
 
 TEST_CASE("real vocabularies give the golden ids, and the text back", "[tokenizer][golden]") {
@@ -40,30 +70,50 @@ TEST_CASE("real vocabularies give the golden ids, and the text back", "[tokenize
     WARN("skipped: SLUICE_MODELS does not name a folder with real models");
     return;
   }
-  for (const char* model : {"smollm2", "gemma3", "qwen"}) {
-    std::string path = std::string(folder) + "/" + model + ".slm";
+  for (const std::string model : {"smollm2", "gemma3", "qwen"}) {
+    std::filesystem::path path = std::filesystem::path(folder) / (model + ".slm");
     if (!std::filesystem::exists(path)) {
-      WARN("skipped: " << path << " is not there");
+      WARN("skipped: " << path.string() << " is not there");
       continue;
     }
-    Accountant accountant(0);
-    auto source = FileSource::open(path);
-    REQUIRE(source.ok());
-    Result<SlmFile> file = open_slm(*source, accountant);
-    INFO((file.ok() ? path : file.error().text()));
-    REQUIRE(file.ok());
-    Result<Tokenizer> tokenizer = Tokenizer::open(file->header()->vocab());
-    REQUIRE(tokenizer.ok());
+    std::unique_ptr<Opened> opened = open_model(path);
     for (const Golden& golden : kGolden) {
-      if (golden.model != std::string(model)) continue;
-      std::vector<int32_t> tokens;
-      tokenizer->encode(golden.text, {}, tokens);
-      CHECK(tokens == golden.tokens);
+      if (golden.model != model) continue;
+      CHECK(encoded(opened->tokenizer, golden.text) == golden.tokens);
       // A U+2581 in the text is a space to SentencePiece.
       std::string text = golden.text;
       size_t mark = text.find("\u2581");
-      if (model == std::string("gemma3") && mark != text.npos) text.replace(mark, 3, " ");
-      CHECK(tokenizer->decode(tokens, false) == text);
+      if (model == "gemma3" && mark != text.npos) text.replace(mark, 3, " ");
+      CHECK(opened->tokenizer.decode(golden.tokens, false) == text);
+    }
+  }
+}
+
+// X.slm (a converted vocabulary), X.inp (texts) and X.out (a line of ids for each) in the same folder.
+TEST_CASE("vocabularies that come with vectors give the ids of the vectors", "[tokenizer][golden]") {
+  const char* folder = getenv("SLUICE_MODELS");
+  if (!folder) {
+    WARN("skipped: SLUICE_MODELS does not name a folder with real models");
+    return;
+  }
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".inp") continue;
+    INFO(entry.path().string());
+    std::filesystem::path model = entry.path(), ids = entry.path();
+    std::unique_ptr<Opened> opened = open_model(model.replace_extension(".slm"));
+    std::stringstream texts;
+    texts << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+    std::ifstream lines(ids.replace_extension(".out"));
+    const std::string all = texts.str();
+    for (size_t at = 0; at < all.size();) {
+      size_t end = std::min(all.find(separator, at), all.size());
+      std::string line;
+      REQUIRE(std::getline(lines, line));
+      std::istringstream numbers(line);
+      std::vector<int32_t> wanted{std::istream_iterator<int32_t>(numbers), {}};
+      CHECK(encoded(opened->tokenizer, all.substr(at, end - at)) == wanted);
+      at = end + separator.size();
     }
   }
 }
