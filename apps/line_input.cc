@@ -58,7 +58,10 @@ LineStatus read_message(LineSource& source, std::string& message) {
   std::string line;
   message.clear();
   LineStatus status = source.read(styled(stderr, Style::kBold, "> "), line);
-  if (status != LineStatus::kLine) return status;
+  if (status != LineStatus::kLine) {
+    message = line;
+    return status;
+  }
   bool quoted = line.starts_with(kQuotes);
   if (quoted) line.erase(0, 3);
   for (;;) {

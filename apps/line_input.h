@@ -20,7 +20,7 @@ std::unique_ptr<LineSource> plain_lines();
 // Editing and history; the history is kept in `history_file` (mode 0600) unless that is empty. Null without an editor.
 std::unique_ptr<LineSource> edited_lines(const std::string& history_file);
 
-// A whole message: a line that ends in '\' goes on in the next one, and lines between two """ belong together.
+// A whole message, or what was typed of it before a signal: a line that ends in '\' goes on in the next one, and lines between two """ belong together.
 LineStatus read_message(LineSource& source, std::string& message);
 
 }  // namespace sluice

@@ -67,6 +67,7 @@ class EditedLines : public LineSource {
       if (n < 0 && !resumed_) return LineStatus::kEnd;
       // Back from the background: the terminal is set up again with what had been typed.
       resumed_ = 0;
+      el_set(edit_, EL_PREP_TERM, 0);
       el_push(edit_, line.c_str());
     }
   }

@@ -100,7 +100,7 @@ int reference(const Place& place, bool exact) {
 int identical(const Place& place) {
   const std::vector<std::string> words = {
       "run",    place.slm, "--temp",
-      "0",      "-n",      "48",
+      "0",      "-n",      "24",
       "--json", "-p",      "Write a short story about a lighthouse keeper and a lost letter."};
   Json first;
   int n_compared = 0;
