@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -145,7 +146,7 @@ void mutate_list(std::vector<std::string>& list, Rng& rng) {
       const auto name = [](const std::string& s) {
         uint64_t n;
         memcpy(&n, s.data(), 8);
-        return size_t(8 + n);
+        return size_t(std::min<uint64_t>(n, s.size() - 8)) + 8;  // an earlier mutation may have changed n
       };
       list[a] = list[a].substr(0, name(list[a])) + list[b].substr(name(list[b]));
       break;
