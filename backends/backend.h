@@ -85,7 +85,8 @@ inline constexpr uint32_t kKvBlockSlots = 256;  // attention runs in blocks of t
 
 // One layer of one session's cache. slot = absolute position. n_slots is a multiple of kKvBlockSlots.
 //   kF32: keys, values f32 [n_kv_heads][n_slots][head_dim]
-//   kQ8:  keys int8 [n_kv_heads][n_slots/16][dim4][16][4]  with dim4 = ceil(head_dim / 4), channel = 4 * i + j
+//   kQ8:  keys int8 [n_kv_heads][n_slots/16][dim4][16][4]  with dim4 = ceil(head_dim / 4), channel = 4 * i + j, after
+//         the rotation of each whole group of 32 channels that docs/NUMERICS.md describes
 //         key_scales f16 [n_kv_heads][n_slots/16][n_groups][16], one per 32 channels (n_groups = ceil(head_dim/32))
 //         values int8 [n_kv_heads][n_slots][head_dim], value_scales f16 [n_kv_heads][n_slots]
 struct KvLayer {

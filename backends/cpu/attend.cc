@@ -32,7 +32,7 @@ class Heads {
     panel_.n_rows = t.width(), panel_.n_groups = (p_.head_dim + 31) / 32;
     for (uint32_t c = 0; c < t.width(); ++c) {
       const float* q = p_.q + size_t(t.row + c / t.n_heads) * cols_ + size_t(t.head + c % t.n_heads) * p_.head_dim;
-      w_.kernels().quantize(q, p_.head_dim, panel_.n_groups, panel_.row(c));
+      w_.kernels().quantize_query(q, p_.head_dim, panel_.n_groups, panel_.row(c));
     }
   }
 

@@ -40,6 +40,7 @@ struct Panel {
   const float* x;
   size_t stride;
   uint32_t width;
+  const int8_t* q_low;  // attention only: the low bytes of 16-bit codes 256 q + q_low, laid out as q
 };
 
 // One strip: the blocks [begin, end) of it.
@@ -57,6 +58,7 @@ struct QuantizedRow {
   float* scaled_sum;  // may be null
   int32_t* sum16;
   size_t q_step, step;
+  int8_t* q_low;  // queries only: the codes are 256 q + q_low, scale and sums are those of the 16-bit codes
 };
 
 // One block of 256 cache slots for up to kPanelColumns queries of one KV head.
@@ -87,6 +89,8 @@ struct Kernels {
   void (*add)(const float* x, const float* y, float* sum, uint32_t n);
   // n values; groups beyond them up to n_groups are zero.
   void (*quantize)(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row);
+  // For attention: rotated like the keys, 16-bit codes 256 q + q_low.
+  void (*quantize_query)(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row);
   void (*scale_sums)(const float* scale, const int32_t* sum16, float* scaled_sum, uint32_t n_groups);
   void (*gate_silu)(const float* gate, const float* up, float* out, uint32_t n);
   void (*gate_gelu_tanh)(const float* gate, const float* up, float* out, uint32_t n);

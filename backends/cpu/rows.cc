@@ -100,7 +100,8 @@ void quantize_channels(Worker& w, const Activations& a, uint32_t row, uint32_t b
                         nullptr,
                         a.sum16 + 2 * (size_t(row) * n_groups + group),
                         32,
-                        1};
+                        1,
+                        nullptr};
   w.kernels().quantize(a.f32 + size_t(row) * a.cols + begin, end - begin, last - group, to);
 }
 

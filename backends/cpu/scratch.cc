@@ -48,13 +48,20 @@ Panel Rows::panel(uint32_t i) const {
           sum16 + 2 * at,
           x + first * stride,
           stride,
-          std::min(kPanelColumns, n_rows - first)};
+          std::min(kPanelColumns, n_rows - first),
+          q_low ? q_low + at * 32 : nullptr};
 }
 
 QuantizedRow Rows::row(uint32_t r) const {
   const uint32_t first = r / kPanelColumns * kPanelColumns, width = std::min(kPanelColumns, n_rows - first);
   const size_t at = size_t(first) * n_groups + (r - first);
-  return {q + at * 32, scale + at, scaled_sum + at, sum16 + 2 * at, size_t(width) * 32, width};
+  return {q + at * 32,
+          scale + at,
+          scaled_sum + at,
+          sum16 + 2 * at,
+          size_t(width) * 32,
+          width,
+          q_low ? q_low + at * 32 : nullptr};
 }
 
 uint64_t lay_out(const StepLimits& limits, uint32_t n_threads, std::byte* base, Scratch* scratch) {
@@ -83,6 +90,7 @@ uint64_t lay_out(const StepLimits& limits, uint32_t n_threads, std::byte* base, 
     own.x = layout.take<float>(limits.d_model);
     own.rows16 = layout.take<float>(4 * kPanelColumns * kLanes);
     own.q = take_rows(layout, kPanelColumns, head_groups);
+    own.q.q_low = layout.take<int8_t>(kPanelColumns * head_groups * 32);
     own.weights = layout.take<float>(kPanelColumns * kKvBlockSlots);
     own.out = layout.take<float>(kPanelColumns * uint64_t{limits.max_head_dim});
     own.next = layout.take<float>(kPanelColumns * uint64_t{limits.max_head_dim});

@@ -9,6 +9,7 @@ namespace sluice::cpu {
 // Rows ready for the matrix products, 16 to a panel: int8 panels one after the other, floats row by row.
 struct Rows {
   int8_t* q = nullptr;
+  int8_t* q_low = nullptr;  // of queries only
   float* scale = nullptr;
   float* scaled_sum = nullptr;
   int32_t* sum16 = nullptr;

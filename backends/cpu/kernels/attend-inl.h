@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over one block of 256 cache slots for up to 16 queries of one KV head: int8 scores in the weights' own
+// Attention over one block of 256 cache slots for up to 16 queries of one KV head: integer scores in the weights' own
 // tile, own maximum, and the weighted sum of the values; then the merge of blocks in order.
 #pragma once
 
@@ -20,7 +20,9 @@ inline void scores(const AttendBlock& a, const int8_t* keys, const uint16_t* key
     const size_t at = size_t(g) * a.q.width + c0;
     for (int c = 0; c < NC; ++c) {
       const int32_t* sums = a.q.sum16 + 2 * (at + size_t(c));
-      const I dot = dot_signed<8>(i_set(-kSignedZero * (sums[0] + sums[1])), w, a.q.q + (at + size_t(c)) * 32);
+      const I high = dot_signed<8>(i_set(0), w, a.q.q + (at + size_t(c)) * 32);
+      const I dot = dot_signed<8>(i_add(i_shl<8>(high), i_set(-kSignedZero * (sums[0] + sums[1]))), w,
+                                  a.q.q_low + (at + size_t(c)) * 32);
       acc[c] = f_fma(f_from_int(dot), f_mul(scale, f_set(a.q.scale[at + size_t(c)])), acc[c]);
     }
   }

@@ -46,24 +46,70 @@ inline I to_int8(const F& x, const F& inv) {
   return i_round(f_min(f_max(f_mul(x, inv), f_set(-127.0f)), f_set(127.0f)));
 }
 
-void quantize(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row) {
+// Walsh-Hadamard transform of 32 channels. Dot products of two transformed vectors are 32 times the original ones, but
+// a channel that stands out is spread over all 32, so that rounding to int8 leaves the others their digits.
+inline void rotate(F* a, F* b) {
+  float v[32];
+  f_store(v, *a), f_store(v + 16, *b);
+  for (int half = 16; half >= 1; half /= 2)
+    for (int i = 0; i < 32; i += 2 * half)
+      for (int j = i; j < i + half; ++j) {
+        const float x = v[j], y = v[j + half];
+        v[j] = x + y, v[j + half] = x - y;
+      }
+  *a = f_load(v), *b = f_load(v + 16);
+}
+
+// What rounding to int8 left, in 256ths.
+inline I low_byte(const F& x, const F& inv, const I& rounded) {
+  return to_int8(f_sub(f_mul(x, inv), f_from_int(rounded)), f_set(256.0f));
+}
+
+// Channels [32 g, 32 g + 32) of n, zeros beyond.
+inline void load_group(const float* x, uint32_t n, uint32_t g, F* a, F* b) {
+  const uint32_t begin = 32 * g, left = begin < n ? n - begin : 0;
+  *a = f_load_n(x + begin, int(left < 16 ? left : 16));
+  *b = left > 16 ? f_load_n(x + begin + 16, int(left < 32 ? left - 16 : 16)) : f_zero();
+}
+
+// kQuery: whole groups rotated, codes of 16 bits.
+template <bool kQuery>
+inline void quantize_groups(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row) {
   for (uint32_t g = 0; g < n_groups; ++g) {
-    const uint32_t begin = 32 * g, left = begin < n ? n - begin : 0;
-    const F a = f_load_n(x + begin, int(left < 16 ? left : 16));
-    const F b = left > 16 ? f_load_n(x + begin + 16, int(left < 32 ? left - 16 : 16)) : f_zero();
+    F a, b;
+    load_group(x, n, g, &a, &b);
+    if (kQuery && 32 * g + 32 <= n) {
+      rotate(&a, &b);
+      a = f_mul(a, f_set(1.0f / 32)), b = f_mul(b, f_set(1.0f / 32));
+    }
     const float amax = f_largest(f_max(f_abs(a), f_abs(b)));
     const bool counts = amax >= 0x1p-100f;
-    const float scale = counts ? amax / 127.0f : 0.0f;
+    float scale = counts ? amax / 127.0f : 0.0f;
     const F inv = f_set(counts ? 127.0f / amax : 0.0f);
     const I qa = to_int8(a, inv), qb = to_int8(b, inv);
     i_store_i8(row.q + g * row.q_step, qa);
     i_store_i8(row.q + g * row.q_step + 16, qb);
-    const int32_t sum_a = i_sum(qa), sum_b = i_sum(qb);
+    int32_t sum_a = i_sum(qa), sum_b = i_sum(qb);
+    if constexpr (kQuery) {
+      const I la = low_byte(a, inv, qa), lb = low_byte(b, inv, qb);
+      i_store_i8(row.q_low + g * row.q_step, la);
+      i_store_i8(row.q_low + g * row.q_step + 16, lb);
+      sum_a = 256 * sum_a + i_sum(la), sum_b = 256 * sum_b + i_sum(lb);
+      scale *= 1.0f / 256;
+    }
     row.scale[g * row.step] = scale;
     row.sum16[2 * g * row.step] = sum_a;
     row.sum16[2 * g * row.step + 1] = sum_b;
     if (row.scaled_sum) row.scaled_sum[g * row.step] = scale * float(sum_a + sum_b);
   }
+}
+
+void quantize(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row) {
+  quantize_groups<false>(x, n, n_groups, row);
+}
+
+void quantize_query(const float* x, uint32_t n, uint32_t n_groups, const QuantizedRow& row) {
+  quantize_groups<true>(x, n, n_groups, row);
 }
 
 void scale_sums(const float* scale, const int32_t* sum16, float* scaled_sum, uint32_t n_groups) {
@@ -81,9 +127,9 @@ inline uint16_t cache_scale(float amax, float* inverse) {
 void write_key(const float* key, uint32_t head_dim, int8_t* keys, uint16_t* scales, uint32_t lane) {
   const uint32_t n_groups = (head_dim + 31) / 32, dim4 = (head_dim + 3) / 4;
   for (uint32_t g = 0; g < n_groups; ++g) {
-    const uint32_t left = head_dim - 32 * g;
-    const F a = f_load_n(key + 32 * g, int(left < 16 ? left : 16));
-    const F b = left > 16 ? f_load_n(key + 32 * g + 16, int(left < 32 ? left - 16 : 16)) : f_zero();
+    F a, b;
+    load_group(key, head_dim, g, &a, &b);
+    if (32 * g + 32 <= head_dim) rotate(&a, &b);
     float inv;
     scales[16 * g + lane] = cache_scale(f_largest(f_max(f_abs(a), f_abs(b))), &inv);
     int8_t q[32];

@@ -18,6 +18,7 @@ constexpr Kernels make_table(const char* name) {
                  normalize,
                  add,
                  quantize,
+                 quantize_query,
                  scale_sums,
                  gate_silu,
                  gate_gelu_tanh,
