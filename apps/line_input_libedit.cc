@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <string_view>
 
 #include "line_input.h"
 #include "looks.h"
@@ -18,6 +19,26 @@ namespace {
 
 constexpr int kHistoryLines = 2000;
 constexpr char kEscape = '\1';  // encloses what takes no column in a prompt
+constexpr size_t kMostPaste = 1 << 20;
+
+// Bracketed paste: terminals that know it enclose pasted text, so that its newlines do not send it line by line.
+constexpr const char *kPasteOn = "\033[?2004h", *kPasteOff = "\033[?2004l";
+constexpr std::wstring_view kPasteEnd = L"\033[201~";
+
+unsigned char insert_paste(EditLine* edit, int) {
+  std::wstring text;
+  wchar_t c;
+  while (text.size() < kMostPaste && el_wgetc(edit, &c) == 1) {
+    text += c == L'\r' ? L'\n' : c;
+    if (text.ends_with(kPasteEnd)) {
+      text.resize(text.size() - kPasteEnd.size());
+      break;
+    }
+  }
+  std::erase_if(text, [](wchar_t w) { return w < 0x20 && w != L'\n' && w != L'\t'; });
+  text.erase(text.find_last_not_of(L'\n') + 1);
+  return !text.empty() && el_winsertstr(edit, text.c_str()) == 0 ? CC_REFRESH : CC_ERROR;
+}
 
 class EditedLines : public LineSource {
  public:
@@ -32,6 +53,8 @@ class EditedLines : public LineSource {
     history_w(H_SETUNIQUE, 1);
     el_set(edit_, EL_HIST, ::history, history_);
     el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+    el_set(edit_, EL_ADDFN, "sluice-paste", "insert pasted text", insert_paste);
+    el_set(edit_, EL_BIND, "\033[200~", "sluice-paste", nullptr);
     if (!file_.empty()) ::history(history_, &event, H_LOAD, file_.c_str());
     el_source(edit_, nullptr);  // the user's ~/.editrc
   }
@@ -45,6 +68,16 @@ class EditedLines : public LineSource {
     prompt_ = escaped(prompt);
     line.clear();
     el_resize(edit_);
+    fputs(kPasteOn, stderr);
+    const LineStatus status = read_line(line);
+    fputs(kPasteOff, stderr);
+    return status;
+  }
+
+  static volatile sig_atomic_t resumed_;
+
+ private:
+  LineStatus read_line(std::string& line) {
     for (;;) {
       int n = 0;
       const char* text = el_gets(edit_, &n);
@@ -72,9 +105,6 @@ class EditedLines : public LineSource {
     }
   }
 
-  static volatile sig_atomic_t resumed_;
-
- private:
   static char* prompt_of(EditLine* edit) {
     EditedLines* self = nullptr;
     el_get(edit, EL_CLIENTDATA, &self);

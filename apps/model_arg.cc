@@ -153,8 +153,8 @@ int check_fit(const sluice_plan* plan) {
   if (number("max_n_ctx") > 0) {
     text += "; --context " + std::to_string(number("max_n_ctx")) + " fits";
   } else {
-    text += "; no context fits, this model needs --memory " + std::to_string((number("minimum_bytes") >> 20) + 1) +
-            "M at least";
+    text += "; no smaller context fits either, but --memory " + std::to_string((number("minimum_bytes") >> 20) + 1) +
+            "M would do";
   }
   return complain(kNoFit, text);
 }

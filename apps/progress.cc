@@ -14,7 +14,7 @@ namespace sluice {
 namespace {
 
 constexpr double kRedraw = 0.08;  // seconds between two drawings
-constexpr int kBarWidth = 28;
+constexpr int kBarWidth = 24;
 
 std::string bar(double share) {
   static constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
