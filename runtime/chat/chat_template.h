@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model's chat template: its own Jinja text, parsed once and evaluated by a bounded interpreter without any access
-// to the host. Settings are those of transformers: trim_blocks, lstrip_blocks, tojson without ASCII escaping.
+// to the host but its clock (strftime_now). Settings are those of transformers: trim_blocks, lstrip_blocks, tojson
+// without ASCII escaping.
 #pragma once
 #include <cstdint>
 #include <memory>

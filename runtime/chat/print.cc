@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "runtime/chat/value.h"
 #include "runtime/tokenizer/unicode.h"
