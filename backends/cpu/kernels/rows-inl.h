@@ -49,15 +49,9 @@ inline I to_int8(const F& x, const F& inv) {
 // Walsh-Hadamard transform of 32 channels. Dot products of two transformed vectors are 32 times the original ones, but
 // a channel that stands out is spread over all 32, so that rounding to int8 leaves the others their digits.
 inline void rotate(F* a, F* b) {
-  float v[32];
-  f_store(v, *a), f_store(v + 16, *b);
-  for (int half = 16; half >= 1; half /= 2)
-    for (int i = 0; i < 32; i += 2 * half)
-      for (int j = i; j < i + half; ++j) {
-        const float x = v[j], y = v[j + half];
-        v[j] = x + y, v[j + half] = x - y;
-      }
-  *a = f_load(v), *b = f_load(v + 16);
+  const F sum = f_add(*a, *b), difference = f_sub(*a, *b);
+  *a = f_butterfly<1>(f_butterfly<2>(f_butterfly<4>(f_butterfly<8>(sum))));
+  *b = f_butterfly<1>(f_butterfly<2>(f_butterfly<4>(f_butterfly<8>(difference))));
 }
 
 // What rounding to int8 left, in 256ths.

@@ -74,6 +74,20 @@ inline F f_window(const F& a, int first, int last, float other) {
   }
   return r;
 }
+template <int Half>
+inline F f_butterfly(const F& a) {
+  if constexpr (Half == 8) return {{_mm256_add_ps(a.v[0], a.v[1]), _mm256_sub_ps(a.v[0], a.v[1])}};
+  F r = a;
+  for (__m256& v : r.v) {
+    __m256 other = v;
+    if constexpr (Half == 4) other = _mm256_permute2f128_ps(v, v, 1);
+    if constexpr (Half == 2) other = _mm256_permute_ps(v, 0x4e);
+    if constexpr (Half == 1) other = _mm256_permute_ps(v, 0xb1);
+    constexpr int kUpper = Half == 4 ? 0xf0 : Half == 2 ? 0xcc : 0xaa;
+    v = _mm256_blend_ps(_mm256_add_ps(v, other), _mm256_sub_ps(other, v), kUpper);
+  }
+  return r;
+}
 inline float f_sum(const F& a) {
   const __m256 p8 = _mm256_add_ps(a.v[0], a.v[1]);
   const __m128 p4 = _mm_add_ps(_mm256_castps256_ps128(p8), _mm256_extractf128_ps(p8, 1));

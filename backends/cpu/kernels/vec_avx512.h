@@ -44,6 +44,16 @@ inline F f_window(const F& a, int first, int last, float other) {
   const __mmask16 inside = __mmask16(lanes_below(last) & ~lanes_below(first));
   return {_mm512_mask_blend_ps(inside, _mm512_set1_ps(other), a.v)};
 }
+template <int Half>
+inline F f_butterfly(const F& a) {
+  __m512 other;
+  if constexpr (Half == 8) other = _mm512_shuffle_f32x4(a.v, a.v, 0x4e);
+  if constexpr (Half == 4) other = _mm512_shuffle_f32x4(a.v, a.v, 0xb1);
+  if constexpr (Half == 2) other = _mm512_permute_ps(a.v, 0x4e);
+  if constexpr (Half == 1) other = _mm512_permute_ps(a.v, 0xb1);
+  constexpr __mmask16 kUpper = Half == 8 ? 0xff00 : Half == 4 ? 0xf0f0 : Half == 2 ? 0xcccc : 0xaaaa;
+  return {_mm512_mask_sub_ps(_mm512_add_ps(a.v, other), kUpper, other, a.v)};
+}
 inline float f_sum(const F& a) {
   const __m256 p8 = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 p4 = _mm_add_ps(_mm256_castps256_ps128(p8), _mm256_extractf128_ps(p8, 1));

@@ -74,6 +74,11 @@ inline F f_negate(const F& a) {
 inline F f_window(const F& a, int first, int last, float other) {
   return map<F>([&](int i) { return i >= first && i < last ? a.v[i] : other; });
 }
+// Lanes i and i + Half (bit Half of i clear): their sum and their difference.
+template <int Half>
+inline F f_butterfly(const F& a) {
+  return map<F>([&](int i) { return i & Half ? a.v[i ^ Half] - a.v[i] : a.v[i] + a.v[i ^ Half]; });
+}
 // p[i] += p[i+8], += p[i+4], += p[i+2], p[0] + p[1]
 inline float f_sum(const F& a) {
   F p = a;
