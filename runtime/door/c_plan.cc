@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C door: plans.
-#include <nlohmann/json.hpp>
-
 #include "runtime/door/handles.h"
+#include "runtime/model/json_writer.h"
 #include "runtime/model/shape.h"
 
 using namespace sluice;
@@ -35,21 +34,14 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
 }
 
 std::string describe_plan(const Plan& plan) {
-  nlohmann::ordered_json parts = nlohmann::ordered_json::object();
-  for (size_t p = 0; p < size_t(Part::kCount); ++p) parts[part_name(Part(p))] = plan.parts[p];
-  const nlohmann::ordered_json all = {{"fits", plan.fits()},
-                                      {"budget_bytes", plan.budget_bytes},
-                                      {"planned_bytes", plan.planned_bytes},
-                                      {"minimum_bytes", plan.minimum_bytes},
-                                      {"parts", std::move(parts)},
-                                      {"streamed_bytes_per_token", 0},
-                                      {"weight_bytes_per_token", plan.weight_bytes_per_token},
-                                      {"n_ctx", plan.n_ctx},
-                                      {"max_n_ctx", plan.max_n_ctx},
-                                      {"max_rows", plan.max_rows},
-                                      {"threads", plan.n_threads},
-                                      {"device", plan.device}};
-  return all.dump();
+  JsonWriter json;
+  json.object().member("fits", plan.fits()).member("budget_bytes", plan.budget_bytes);
+  json.member("planned_bytes", plan.planned_bytes).member("minimum_bytes", plan.minimum_bytes).key("parts").object();
+  for (size_t p = 0; p < size_t(Part::kCount); ++p) json.member(part_name(Part(p)), plan.parts[p]);
+  json.end_object().member("streamed_bytes_per_token", 0).member("weight_bytes_per_token", plan.weight_bytes_per_token);
+  json.member("n_ctx", plan.n_ctx).member("max_n_ctx", plan.max_n_ctx).member("max_rows", plan.max_rows);
+  json.member("threads", plan.n_threads).member("device", std::string_view(plan.device)).end_object();
+  return json.take();
 }
 
 }  // namespace

@@ -1,136 +1,107 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/model/describe.h"
 
-#include <nlohmann/json.hpp>
-
+#include "runtime/model/json_writer.h"
 #include "runtime/weights/place.h"
 
 namespace sluice {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-std::string text_of(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
+std::string_view text_of(const flatbuffers::String* text) { return text ? text->string_view() : std::string_view(); }
 
 template <class Vector>
 uint32_t count(const Vector* vector) {
   return vector ? vector->size() : 0;
 }
 
-Json describe_config(const fb::Config& config) {
-  Json ropes = Json::array();
-  for (const fb::Rope* rope : *config.ropes())
-    ropes.push_back({{"n_rot", 2 * count(rope->inv_freq())}, {"magnitude", rope->magnitude()}});
-  return {{"d_model", config.d_model()},
-          {"n_layers", config.n_layers()},
-          {"n_vocab", config.n_vocab()},
-          {"n_ctx", config.n_ctx()},
-          {"norm_eps", config.norm_eps()},
-          {"embedding_scale", config.embedding_scale()},
-          {"final_softcap", config.final_softcap()},
-          {"tied_head", config.tied_head()},
-          {"ropes", std::move(ropes)}};
+void describe_config(const fb::Config& config, JsonWriter& json) {
+  json.member("d_model", config.d_model()).member("n_layers", config.n_layers()).member("n_vocab", config.n_vocab());
+  json.member("n_ctx", config.n_ctx()).member("norm_eps", config.norm_eps());
+  json.member("embedding_scale", config.embedding_scale()).member("final_softcap", config.final_softcap());
+  json.member("tied_head", config.tied_head()).key("ropes").array();
+  for (const fb::Rope* rope : *config.ropes()) {
+    json.object().member("n_rot", 2 * count(rope->inv_freq())).member("magnitude", rope->magnitude()).end_object();
+  }
+  json.end_array();
 }
 
-Json describe_layer(const fb::Layer& layer) {
-  return {{"n_heads", layer.n_heads()},
-          {"n_kv_heads", layer.n_kv_heads()},
-          {"head_dim", layer.head_dim()},
-          {"d_ff", layer.d_ff()},
-          {"rope", layer.rope()},
-          {"window", layer.window()},
-          {"attn_scale", layer.attn_scale()},
-          {"attn_softcap", layer.attn_softcap()},
-          {"activation", fb::EnumNameActivation(layer.activation())},
-          {"n_experts", layer.n_experts()}};
+void describe_layer(const fb::Layer& layer, JsonWriter& json) {
+  json.object().member("n_heads", layer.n_heads()).member("n_kv_heads", layer.n_kv_heads());
+  json.member("head_dim", layer.head_dim()).member("d_ff", layer.d_ff()).member("rope", layer.rope());
+  json.member("window", layer.window()).member("attn_scale", layer.attn_scale());
+  json.member("attn_softcap", layer.attn_softcap()).member("activation", fb::EnumNameActivation(layer.activation()));
+  json.member("n_experts", layer.n_experts()).end_object();
 }
 
-Json describe_format(const fb::Format& format) {
-  return {{"name", text_of(format.name())},
-          {"code", fb::EnumNameCodeKind(format.code())},
-          {"code_bits", format.code_bits()},
-          {"scale", fb::EnumNameScaleKind(format.scale())},
-          {"group_size", format.group_size()},
-          {"zero_point", format.zero_point()},
-          {"table", count(format.table()) > 0},
-          {"bits_per_weight", 8.0 * format.block_bytes() / (16.0 * format.block_inputs())}};
+void describe_format(const fb::Format& format, JsonWriter& json) {
+  json.object().member("name", text_of(format.name())).member("code", fb::EnumNameCodeKind(format.code()));
+  json.member("code_bits", format.code_bits()).member("scale", fb::EnumNameScaleKind(format.scale()));
+  json.member("group_size", format.group_size()).member("zero_point", format.zero_point());
+  json.member("table", count(format.table()) > 0);
+  json.member("bits_per_weight", 8.0 * format.block_bytes() / (16.0 * format.block_inputs())).end_object();
 }
 
-Json describe_tensor(const fb::Header& header, uint32_t index) {
+void describe_tensor(const fb::Header& header, uint32_t index, JsonWriter& json) {
   const fb::Tensor& t = *header.tensors()->Get(index);
   const MemberPlace place = tensor_place(header, index).member;
-  return {{"name", text_of(t.source_name())},
-          {"role", fb::EnumNameRole(t.role())},
-          {"layer", t.layer()},
-          {"format", text_of(header.formats()->Get(t.format())->name())},
-          {"rows", t.rows()},
-          {"cols", t.cols()},
-          {"bytes", uint64_t(place.n_strips) * place.strip_bytes},
-          {"access", fb::EnumNameAccess(header.extents()->Get(t.extent())->access())}};
+  json.object().member("name", text_of(t.source_name())).member("role", fb::EnumNameRole(t.role()));
+  json.member("layer", t.layer()).member("format", text_of(header.formats()->Get(t.format())->name()));
+  json.member("rows", t.rows()).member("cols", t.cols());
+  json.member("bytes", uint64_t(place.n_strips) * place.strip_bytes);
+  json.member("access", fb::EnumNameAccess(header.extents()->Get(t.extent())->access())).end_object();
 }
 
-Json describe_extent(const fb::Header& header, const fb::Extent& extent) {
+void describe_extent(const fb::Header& header, const fb::Extent& extent, JsonWriter& json) {
   uint64_t bytes = 0;
   for (uint32_t c = 0; c < extent.n_chunks(); ++c) bytes += header.chunks()->Get(extent.first_chunk() + c)->bytes();
-  Json members = Json::array();
-  for (uint32_t member : *extent.members()) members.push_back(member);
-  return {{"access", fb::EnumNameAccess(extent.access())},
-          {"layer", extent.layer()},
-          {"members", std::move(members)},
-          {"interleaved", extent.interleaved()},
-          {"offset", extent.n_chunks() ? header.chunks()->Get(extent.first_chunk())->offset() : 0},
-          {"bytes", bytes},
-          {"n_chunks", extent.n_chunks()}};
+  json.object().member("access", fb::EnumNameAccess(extent.access())).member("layer", extent.layer());
+  json.key("members").array();
+  for (uint32_t member : *extent.members()) json.value(member);
+  json.end_array().member("interleaved", extent.interleaved());
+  json.member("offset", extent.n_chunks() ? header.chunks()->Get(extent.first_chunk())->offset() : 0);
+  json.member("bytes", bytes).member("n_chunks", extent.n_chunks()).end_object();
 }
 
-Json describe_vocab(const fb::Vocab& vocab, const Tokenizer& tokenizer) {
-  Json ends = Json::array();
-  if (vocab.end_of_generation())
-    for (uint32_t token : *vocab.end_of_generation()) ends.push_back(token);
-  return {{"kind", fb::EnumNameVocabKind(vocab.kind())},
-          {"pre", text_of(vocab.pre())},
-          {"n_vocab", tokenizer.n_vocab()},
-          {"n_merges", count(vocab.merge_rank())},
-          {"bos", vocab.bos()},
-          {"eos", vocab.eos()},
-          {"unk", vocab.unk()},
-          {"pad", vocab.pad()},
-          {"add_bos", vocab.add_bos()},
-          {"add_eos", vocab.add_eos()},
-          {"end_of_generation", std::move(ends)}};
+void describe_vocab(const fb::Vocab& vocab, const Tokenizer& tokenizer, JsonWriter& json) {
+  json.object().member("kind", fb::EnumNameVocabKind(vocab.kind())).member("pre", text_of(vocab.pre()));
+  json.member("n_vocab", tokenizer.n_vocab()).member("n_merges", count(vocab.merge_rank()));
+  json.member("bos", vocab.bos()).member("eos", vocab.eos()).member("unk", vocab.unk()).member("pad", vocab.pad());
+  json.member("add_bos", vocab.add_bos()).member("add_eos", vocab.add_eos()).key("end_of_generation").array();
+  for (uint32_t i = 0; i < count(vocab.end_of_generation()); ++i) json.value(vocab.end_of_generation()->Get(i));
+  json.end_array().end_object();
+}
+
+void describe_sampling(const fb::SamplingDefaults& s, JsonWriter& json) {
+  json.member("temp", s.temp()).member("top_k", s.top_k()).member("top_p", s.top_p()).member("min_p", s.min_p());
+  json.member("repeat_penalty", s.repeat_penalty());
 }
 
 }  // namespace
 
 std::string describe_model(const Model& model) {
   const fb::Header& header = model.header();
-  Json all = {{"name", text_of(header.name())},
-              {"architecture", text_of(header.architecture())},
-              {"source", text_of(header.source())},
-              {"layout", text_of(header.layout())},
-              {"format_version", header.format_version()},
-              {"file_bytes", header.file_bytes()},
-              {"n_parameters", header.n_parameters()},
-              {"vocabulary_only", model.vocabulary_only()}};
-  for (const char* key : {"config", "layers", "formats", "tensors", "extents"}) all[key] = Json::array();
-  all["config"] = header.config() ? describe_config(*header.config()) : Json::object();
-  if (header.config())
-    for (const fb::Layer* layer : *header.config()->layers()) all["layers"].push_back(describe_layer(*layer));
-  if (header.formats())
-    for (const fb::Format* format : *header.formats()) all["formats"].push_back(describe_format(*format));
-  for (uint32_t t = 0; t < count(header.tensors()); ++t) all["tensors"].push_back(describe_tensor(header, t));
-  if (header.extents())
-    for (const fb::Extent* extent : *header.extents()) all["extents"].push_back(describe_extent(header, *extent));
-  all["vocab"] = describe_vocab(*header.vocab(), model.tokenizer());
-  all["chat_template"] = text_of(header.chat_template());
-  all["sampling"] = Json::object();
-  if (const fb::SamplingDefaults* s = header.sampling())
-    all["sampling"] = {{"temp", s->temp()},
-                       {"top_k", s->top_k()},
-                       {"top_p", s->top_p()},
-                       {"min_p", s->min_p()},
-                       {"repeat_penalty", s->repeat_penalty()}};
-  return all.dump(-1, ' ', false, Json::error_handler_t::replace);
+  JsonWriter json;
+  json.object().member("name", text_of(header.name())).member("architecture", text_of(header.architecture()));
+  json.member("source", text_of(header.source())).member("layout", text_of(header.layout()));
+  json.member("format_version", header.format_version()).member("file_bytes", header.file_bytes());
+  json.member("n_parameters", header.n_parameters()).member("vocabulary_only", model.vocabulary_only());
+  json.key("config").object();
+  if (header.config()) describe_config(*header.config(), json);
+  json.end_object().key("layers").array();
+  for (uint32_t l = 0; header.config() && l < count(header.config()->layers()); ++l)
+    describe_layer(*header.config()->layers()->Get(l), json);
+  json.end_array().key("formats").array();
+  for (uint32_t f = 0; f < count(header.formats()); ++f) describe_format(*header.formats()->Get(f), json);
+  json.end_array().key("tensors").array();
+  for (uint32_t t = 0; t < count(header.tensors()); ++t) describe_tensor(header, t, json);
+  json.end_array().key("extents").array();
+  for (uint32_t e = 0; e < count(header.extents()); ++e) describe_extent(header, *header.extents()->Get(e), json);
+  json.end_array().key("vocab");
+  describe_vocab(*header.vocab(), model.tokenizer(), json);
+  json.member("chat_template", text_of(header.chat_template())).key("sampling").object();
+  if (header.sampling()) describe_sampling(*header.sampling(), json);
+  json.end_object().end_object();
+  return json.take();
 }
 
 }  // namespace sluice

@@ -48,9 +48,6 @@ sluice_status straight_line(const char* path) {
   sluice_status s = sluice_model_open(path, &model, &error);
   if (s == SLUICE_OK) s = sluice_model_describe(model, &text, &error);
   sluice_text_free(&text);
-  const char chat[] = R"({"messages":[{"role":"user","content":"Hi"}]})";
-  if (s == SLUICE_OK) s = sluice_render_chat(model, chat, sizeof chat - 1, &text, &error);
-  sluice_text_free(&text);
   if (s == SLUICE_OK) s = sluice_tokenize(model, "hello world", 11, 0, prompt, 16, &n, &error);
   if (s == SLUICE_OK) s = sluice_plan_make(model, &options, &plan, &error);
   if (s == SLUICE_OK) s = sluice_engine_create(model, plan, nullptr, nullptr, &engine, &error);

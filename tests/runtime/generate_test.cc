@@ -124,13 +124,14 @@ TEST_CASE_METHOD(Fixture, "an end token ends the answer and is counted but has n
 
 TEST_CASE_METHOD(Fixture, "a stop string ends the answer wherever its tokens part", "[runtime][generate]") {
   const std::vector<int32_t> prompt = toy_tokens(20);
-  const Answer whole = answer(session(), greedy(prompt, 40));
+  GenerateRequest request = greedy(prompt, 40);
+  request.sampling.temp = 5, request.sampling.top_k = 0, request.sampling.top_p = 1, request.sampling.min_p = 0;
+  const Answer whole = answer(session(), request);
   REQUIRE(whole.text.size() > 12);
   size_t begin = 4;
   while ((static_cast<unsigned char>(whole.text[begin]) & 0xC0) == 0x80) ++begin;
   size_t end = begin + 5;
   while (end < whole.text.size() && (static_cast<unsigned char>(whole.text[end]) & 0xC0) == 0x80) ++end;
-  GenerateRequest request = greedy(prompt, 40);
   request.stop = {whole.text.substr(begin, end - begin), "never in the text"};
   const Answer stopped = answer(session(), request);
   CHECK(stopped.result.finish == Finish::kStop);
