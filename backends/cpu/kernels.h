@@ -111,6 +111,6 @@ struct Kernels {
 extern const Kernels scalar_kernels;
 extern const Kernels avx2_kernels;
 extern const Kernels avx512vnni_kernels;
-extern const Kernels neon_kernels;
+extern const Kernels dotprod_kernels;
 
 }  // namespace sluice::cpu
