@@ -76,8 +76,9 @@ inline LayerRun run_layers(Device& device, const LayerModel& m, const std::vecto
       tokens.push_back(m.embed.gather_row((pos + i) % c.n_vocab));
       index.push_back(i);
       for (uint32_t j = 0; j < c.half; ++j) {
-        const double angle = (pos + i) * std::pow(10000.0, -double(j) / c.half);
-        cos.push_back(float(std::cos(angle))), sin.push_back(float(std::sin(angle)));
+        // Some angle, by exactly rounded operations only: the pinned bits must not depend on a library's cosine.
+        const float t = float((pos + i) * 7 + j * 13) / 97 - 1, square = t * t;
+        cos.push_back((1 - square) / (1 + square)), sin.push_back(2 * t / (1 + square));
       }
     }
     const size_t size = size_t(n) * c.d_model;

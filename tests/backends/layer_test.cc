@@ -50,4 +50,21 @@ TEST_CASE("layers in int8 stay near the float32 reference", "[backends][layer]")
   }
 }
 
+TEST_CASE("the bits of whole layers are the same on every machine", "[backends][layer][golden]") {
+  const uint64_t pinned[] = {0x922fa942d1436b37, 0x2b70afe81e68cc38, 0x77c7368d5a1a4bf6,
+                             0x9ed588da341859ab, 0x5a9a0c9104bbae9c, 0x162eba57b4803b19};
+  const std::vector<LayerConfig> configs = layer_configs();
+  for (size_t i = 0; i < configs.size(); ++i) {
+    Device device(cpu_isas().back(), 2);
+    uint64_t hash = 14695981039346656037u;  // FNV-1a over the logits' bits
+    for (float v : run_layers(device, LayerModel(configs[i]), {33, 1, 7, 2}).logits) {
+      uint32_t bits;
+      std::memcpy(&bits, &v, 4);
+      hash = (hash ^ bits) * 1099511628211u;
+    }
+    INFO(configs[i].name);
+    CHECK(hash == pinned[i]);
+  }
+}
+
 }  // namespace sluice::test
