@@ -33,18 +33,20 @@ void show_settings(const Conversation& chat) {
   std::string stops;
   for (const std::string& stop : chat.settings.all(Opt::kStop)) stops += (stops.empty() ? "" : " ") + json_line(stop);
   std::erase(stops, '\n');
-  note(table({{"temp", human_number(s.temp)},
-              {"top-k", std::to_string(s.top_k)},
-              {"top-p", human_number(s.top_p)},
-              {"min-p", human_number(s.min_p)},
-              {"repeat-penalty", human_number(s.repeat_penalty)},
-              {"presence-penalty", human_number(s.presence_penalty)},
-              {"frequency-penalty", human_number(s.frequency_penalty)},
-              {"penalty-last-n", std::to_string(s.penalty_last_n)},
-              {"seed", chat.settings.has(Opt::kSeed) ? std::to_string(s.seed) : "new for each answer"},
-              {"n", n ? std::to_string(n) : "to the end of the context"},
-              {"stop", stops.empty() ? "-" : stops}},
-             "ll"));
+  std::string text = table({{"temp", human_number(s.temp)},
+                            {"top-k", std::to_string(s.top_k)},
+                            {"top-p", human_number(s.top_p)},
+                            {"min-p", human_number(s.min_p)},
+                            {"repeat-penalty", human_number(s.repeat_penalty)},
+                            {"presence-penalty", human_number(s.presence_penalty)},
+                            {"frequency-penalty", human_number(s.frequency_penalty)},
+                            {"penalty-last-n", std::to_string(s.penalty_last_n)},
+                            {"seed", chat.settings.has(Opt::kSeed) ? std::to_string(s.seed) : "new for each answer"},
+                            {"n", n ? std::to_string(n) : "to the end of the context"},
+                            {"stop", stops.empty() ? "-" : stops}},
+                           "ll");
+  text.pop_back();
+  note(text);
 }
 
 void set(Conversation& chat, const std::string& argument) {
