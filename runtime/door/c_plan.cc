@@ -19,9 +19,8 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
   if (o.kv_type != nullptr && std::string_view(o.kv_type) != "q8")
     return make_error(Code::kUsage, "kv_type", kNoOffset, "\"%s\" is not known, \"q8\" is", o.kv_type);
   SLUICE_TRY(const ModelTensors tensors, find_tensors(model));
-  const Machine machine = this_machine();
-  const int n_threads = o.n_threads > 0 ? o.n_threads : machine.n_threads;
-  SLUICE_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(n_threads));
+  const Machine machine = this_machine(o.n_threads);
+  SLUICE_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(machine.n_threads));
   const std::string device = o.device ? o.device : "auto";
   SLUICE_TRY(const std::unique_ptr<Backend> backend, create_backend(device, *pool));
 
@@ -29,7 +28,7 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
   profile.name = backend->info().name;
   profile.kv_type = backend->info().kv_type;
   profile.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
-  return make_plan(shape_of(model, tensors), {n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows}, machine,
+  return make_plan(shape_of(model, tensors), {machine.n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows}, machine,
                    profile);
 }
 

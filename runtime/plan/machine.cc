@@ -1,23 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/plan/machine.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <string_view>
 
 #include "base/thread_pool.h"
 
 namespace sluice {
 namespace {
 
+constexpr size_t kMaxTextBytes = 1 << 20;
 constexpr uint64_t kNoLimit = ~uint64_t{0};
 
+// Empty if unreadable. By descriptor: streams swallow failed allocations, and files of /proc tell no size.
 std::string text_of(const std::string& path) {
-  std::ifstream file(path);  // files of /proc and /sys tell no size
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  std::string text;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return text;
+  char buffer[4096];
+  ssize_t n = 0;
+  while (text.size() < kMaxTextBytes && (n = read(fd, buffer, sizeof buffer)) > 0) {
+    try {
+      text.append(buffer, size_t(n));
+    } catch (...) {
+      close(fd);
+      throw;
+    }
+  }
+  close(fd);
+  return text;
+}
+
+// Cuts the next line off `text`; false when there is none.
+bool next_line(std::string_view& text, std::string_view& line) {
+  if (text.empty()) return false;
+  const size_t end = std::min(text.find('\n'), text.size());
+  line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return true;
 }
 
 // "max", nonsense and the huge numbers by which v1 says "none" are no limit.
@@ -29,10 +53,10 @@ uint64_t number_in(const std::string& path) {
 }
 
 // The number after `key` at the beginning of a line; 0 without one.
-uint64_t field_of(const std::string& text, const std::string& key) {
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);)
-    if (line.compare(0, key.size(), key) == 0) return std::strtoull(line.c_str() + key.size(), nullptr, 10);
+uint64_t field_of(const std::string& text, std::string_view key) {
+  std::string_view rest = text;
+  for (std::string_view line; next_line(rest, line);)
+    if (line.substr(0, key.size()) == key) return std::strtoull(line.data() + key.size(), nullptr, 10);
   return 0;
 }
 
@@ -60,12 +84,13 @@ uint64_t left_below(const std::string& top, std::string folder, const char* limi
 uint64_t available_memory(const std::string& root) {
   uint64_t available = field_of(text_of(root + "/proc/meminfo"), "MemAvailable:") * 1024;
   if (available == 0) available = kNoLimit;
-  std::istringstream groups(text_of(root + "/proc/self/cgroup"));
-  for (std::string line; std::getline(groups, line);) {  // "0::/path" (v2), "4:memory:/path" (v1)
+  const std::string groups = text_of(root + "/proc/self/cgroup");
+  std::string_view rest = groups;
+  for (std::string_view line; next_line(rest, line);) {  // "0::/path" (v2), "4:memory:/path" (v1)
     const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    std::string folder = line.substr(second + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    const std::string controllers = "," + std::string(line.substr(first + 1, second - first - 1)) + ",";
+    std::string folder(line.substr(second + 1));
     if (folder == "/") folder.clear();
     if (controllers == ",,")
       available = std::min(available, left_below(root + "/sys/fs/cgroup", folder, "memory.max", "memory.current",
@@ -74,13 +99,15 @@ uint64_t available_memory(const std::string& root) {
       available = std::min(available, left_below(root + "/sys/fs/cgroup/memory", folder, "memory.limit_in_bytes",
                                                  "memory.usage_in_bytes", "total_inactive_file "));
   }
-  return available == kNoLimit ? 0 : available;
+  return available;
 }
 
-Machine this_machine() {
+Machine this_machine(int n_threads) {
   Machine machine;
   machine.available_bytes = available_memory("");
-  machine.n_threads = default_thread_count();
+  if (machine.available_bytes == kNoLimit)
+    machine.available_bytes = uint64_t(std::max(sysconf(_SC_PHYS_PAGES), 0L)) * uint64_t(sysconf(_SC_PAGESIZE));
+  machine.n_threads = n_threads > 0 ? n_threads : default_thread_count();
   return machine;
 }
 

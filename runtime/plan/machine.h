@@ -14,8 +14,10 @@ struct Machine {
 
 // MemAvailable, or what is left below the tightest memory limit of the cgroups (v2 memory.max, v1
 // memory.limit_in_bytes) this process belongs to; page cache that the cgroup may drop counts as free.
+// UINT64_MAX where the system tells neither.
 uint64_t available_memory(const std::string& root);
 
-Machine this_machine();
+// n_threads 0: as many as compute well here.
+Machine this_machine(int n_threads);
 
 }  // namespace sluice

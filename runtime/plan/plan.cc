@@ -17,6 +17,9 @@ constexpr uint64_t kProgramBytes = 8 << 20;
 // Touched stack, thread-local storage and kernel stack of one worker.
 constexpr uint64_t kThreadBytes = 64 << 10;
 
+// Blocks end on page borders: 16 of them, with room to spare.
+constexpr uint64_t kRoundingBytes = 16 * 4096;
+
 struct Sizes {
   int n_threads;
   uint32_t n_ctx, max_rows, max_logit_rows;
@@ -30,13 +33,14 @@ std::array<uint64_t, size_t(Part::kCount)> parts_of(const ModelShape& shape, con
   part(Part::kKv) = kv_cache_bytes(kv, device.kv_type, sizes.n_ctx);
   part(Part::kActivations) = activation_layout(shape, sizes.max_rows).total;
   part(Part::kLogits) = round_up(uint64_t(sizes.max_logit_rows) * shape.n_vocab * sizeof(float), 4096) +
-                        Sampler::buffer_bytes(shape.n_vocab, sizes.n_ctx);
+                        Sampler::buffer_bytes(shape.n_vocab, sizes.n_ctx) +
+                        round_up(uint64_t(sizes.n_ctx) * sizeof(int32_t), 4096);  // the tokens a session holds
   part(Part::kScratch) =
       device.scratch_bytes(step_limits(shape, sizes.n_ctx, sizes.max_rows, sizes.max_logit_rows));
   part(Part::kHeader) = shape.header_bytes;
   part(Part::kTokenizer) = shape.tokenizer_bytes;
   part(Part::kTables) = shape.table_bytes;
-  part(Part::kIo) = round_up(shape.gather_chunk_bytes, 4096);
+  part(Part::kIo) = round_up(shape.gather_chunk_bytes, 4096) + kRoundingBytes;
   part(Part::kThreads) = uint64_t(sizes.n_threads) * kThreadBytes;
   part(Part::kProgram) = kProgramBytes;
   return parts;

@@ -50,9 +50,10 @@ TEST_CASE("a version 1 cgroup's limit counts, its word for none does not", "[run
 }
 
 TEST_CASE("this machine has memory and threads", "[runtime][machine]") {
-  const Machine machine = this_machine();
+  const Machine machine = this_machine(0);
   CHECK(machine.available_bytes > 0);
   CHECK(machine.n_threads >= 1);
+  CHECK(this_machine(3).n_threads == 3);
 }
 
 }  // namespace sluice

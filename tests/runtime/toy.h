@@ -20,6 +20,7 @@ std::string make_toy(const TemporaryFolder& folder, const ToyOptions& options = 
 struct ToyEngineOptions {
   int n_threads = 1;
   uint32_t n_ctx = 0, max_rows = 0, max_logit_rows = 0;
+  uint64_t budget_bytes = 0;
   std::string device = "cpu", isa = "";  // isa: SLUICE_ISA while the engine is made; empty: the best
 };
 
