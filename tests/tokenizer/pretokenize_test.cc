@@ -258,16 +258,15 @@ TEST_CASE("U+180E is no white space", "[tokenizer]") {
   CHECK(words_of(find_pretokenizer("gpt-2"), " \u180E") == std::vector<std::string>{" \u180E"});
 }
 
-TEST_CASE("a million characters of any class are cut in one go", "[tokenizer]") {
+TEST_CASE("a long run of any class is cut in linear time", "[tokenizer]") {
   for (const Row& row : kRows) {
     int which = find_pretokenizer(row.name);
     for (const char* run :
          {"a", "A", "\u3042", "\u0301", "1", " ", "\n", "\r", "'", "!", "/", "\u00A0", " \n", "A\u0301"}) {
       std::string text;
-      while (text.size() < 1'000'000) text += run;
+      while (text.size() < 300'000) text += run;
       INFO(row.name << " " << run);
-      CHECK(!words_of(which, text).empty());
-      CHECK(!words_of(which, text + "x").empty());
+      CHECK(!words_of(which, text + "x").empty());  // quadratic time would be minutes
     }
   }
 }
