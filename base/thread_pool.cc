@@ -67,7 +67,6 @@ struct ThreadPool::State {
   WaitWord passed;    // barrier generation
   alignas(64) std::atomic<int> working{0};
   alignas(64) std::atomic<int> arrived{0};
-  alignas(64) std::atomic<int64_t> counter{0};
 
   // Written by run() before the epoch changes.
   void (*fn)(void*, int) = nullptr;
@@ -151,10 +150,6 @@ void ThreadPool::barrier(int thread) {
     s.passed.wait_while(generation);
   }
 }
-
-void ThreadPool::reset_counter() { state_->counter.store(0); }
-
-int64_t ThreadPool::take(int64_t n) { return state_->counter.fetch_add(n, std::memory_order_relaxed); }
 
 int default_thread_count() { return usable_threads("", allowed_cpus()); }
 

@@ -24,10 +24,6 @@ class ThreadPool {
   // Inside run(): waits until all threads of the pool are here. All memory written before is visible after.
   void barrier(int thread);
 
-  // Work sharing inside run(): a shared counter per pool, reset by one thread between two barriers.
-  void reset_counter();
-  int64_t take(int64_t n);  // returns the first of n items taken
-
  private:
   ThreadPool();
   struct State;

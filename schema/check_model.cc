@@ -288,7 +288,9 @@ Status check_config(const HeaderCheck& check) {
     }
     if (!is_aligned(rope.inv_freq())) return check.refuse("rope %u: its frequencies are not aligned to 8 bytes", r);
     for (double frequency : *rope.inv_freq()) {
-      if (!std::isfinite(frequency)) return check.refuse("rope %u: a frequency is not a finite number", r);
+      if (!(frequency >= 0 && frequency <= kMaxRopeFrequency)) {
+        return check.refuse("rope %u: a frequency is not a number from 0 to %g: %g", r, kMaxRopeFrequency, frequency);
+      }
     }
   }
   for (uint32_t l = 0; l < config.n_layers(); ++l) SLUICE_DO(check_layer(check, l));

@@ -56,6 +56,7 @@ inline constexpr uint32_t kMaxHeadDim = 4096;
 inline constexpr uint32_t kMaxExperts = 4096;
 inline constexpr uint32_t kMaxContext = 1u << 30;
 inline constexpr uint32_t kMaxRopes = 64;
+inline constexpr double kMaxRopeFrequency = 256;  // radians per position: every angle stays where cosines are exact
 inline constexpr uint32_t kMaxTokenBytes = 64u << 10;
 inline constexpr uint32_t kMaxTemplateBytes = 256u << 10;
 inline constexpr uint32_t kMaxTemplates = 64;

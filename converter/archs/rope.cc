@@ -79,10 +79,11 @@ Result<uint32_t> Describer::add_rope(double base, bool scaled) {
     for (double& f : rope->inv_freq) f /= factor;
     rope->magnitude = scaled ? attn_factor : 1.0f;
   }
-  const bool finite =
-      std::all_of(rope->inv_freq.begin(), rope->inv_freq.end(), [](double f) { return std::isfinite(f); });
-  if (!finite || !std::isfinite(rope->magnitude)) {
-    return gguf_.key_error(key("rope.freq_base"), "and its scaling give frequencies that are not finite");
+  const bool usable = std::all_of(rope->inv_freq.begin(), rope->inv_freq.end(),
+                                  [](double f) { return f >= 0 && f <= kMaxRopeFrequency; });
+  if (!usable || !std::isfinite(rope->magnitude)) {
+    return gguf_.key_error(key("rope.freq_base"),
+                           "and its scaling give frequencies beyond 0 to 256, or no finite magnitude");
   }
   out_.config.ropes.push_back(std::move(rope));
   return uint32_t(out_.config.ropes.size() - 1);

@@ -27,10 +27,6 @@ Status check_computable(const Model& model) {
   if (model.vocabulary_only())
     return make_error(Code::kBadModel, model.name(), kNoOffset, "this file holds a vocabulary only: there are no weights");
   if (model.header().layout()->string_view() != "packed") return not_computed(model, "weights in planes");
-  for (const fb::Rope* rope : *model.config().ropes())
-    for (double f : *rope->inv_freq())
-      if (!(f >= 0 && f <= kMaxRopeFrequency))
-        return make_error(Code::kBadModel, model.name(), kNoOffset, "a rope frequency of %g is out of range", f);
   for (uint32_t l = 0; l < model.config().n_layers(); ++l) {
     const fb::Layer& layer = *model.config().layers()->Get(l);
     if (layer.n_experts() > 0 || layer.d_ff_shared() > 0) return not_computed(model, "a mixture of experts");

@@ -15,9 +15,6 @@ struct LayerTensors {
   uint32_t ffn_norm, gate, up, down, ffn_post_norm;
 };
 
-// Radians per position: keeps every angle in the range in which cosines and sines are computed.
-inline constexpr double kMaxRopeFrequency = 256;
-
 struct ModelTensors {
   uint32_t embedding, output_norm, head;  // head == embedding when tied
   std::vector<LayerTensors> layers;

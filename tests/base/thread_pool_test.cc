@@ -63,23 +63,6 @@ TEST_CASE("what a thread wrote before a barrier every thread reads after it") {
   CHECK(stale == 0);
 }
 
-TEST_CASE("shared work is taken exactly once, also after the counter was reset between barriers") {
-  auto pool = pool_of(4);
-  constexpr int64_t kItems = 1000;
-  std::vector<int> taken(3 * kItems);
-  run(*pool, [&](int t) {
-    for (int round = 0; round < 3; ++round) {
-      if (t == 0) pool->reset_counter();
-      pool->barrier(t);
-      for (int64_t i; (i = pool->take(7)) < kItems;) {
-        for (int64_t k = i; k < i + 7 && k < kItems; ++k) ++taken[size_t(round * kItems + k)];
-      }
-      pool->barrier(t);
-    }
-  });
-  CHECK(std::count(taken.begin(), taken.end(), 1) == 3 * kItems);
-}
-
 TEST_CASE("threads that went to sleep wake up for the next run and at a late barrier") {
   auto pool = pool_of(3);
   std::atomic<int> sum{0};

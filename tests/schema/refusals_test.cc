@@ -77,6 +77,11 @@ TEST_CASE("an unchanged header that is packed again is accepted") {
   CHECK(refusal([](fb::HeaderT&) {}, {false, true, true, true, "q6_k"}).empty());
 }
 
+TEST_CASE("rope frequencies at both ends of what is allowed are accepted") {
+  CHECK(refusal([](fb::HeaderT& h) { h.config->ropes[0]->inv_freq[1] = kMaxRopeFrequency; }).empty());
+  CHECK(refusal([](fb::HeaderT& h) { h.config->ropes[0]->inv_freq[1] = 0; }).empty());
+}
+
 TEST_CASE("headers of a newer format are refused with what they need") {
   check_all({
       {"format version 2", [](fb::HeaderT& h) { h.format_version = 2; }},
@@ -167,6 +172,9 @@ TEST_CASE("a configuration with impossible numbers is refused") {
       {"0 ropes", [](HeaderT& h) { h.config->ropes.clear(); }},
       {"frequencies", [](HeaderT& h) { h.config->ropes[0]->inv_freq.clear(); }},
       {"a frequency is not", [=](HeaderT& h) { h.config->ropes[0]->inv_freq[1] = double(inf); }},
+      {"a frequency is not", [](HeaderT& h) { h.config->ropes[0]->inv_freq[1] = -1; }},
+      {"a frequency is not",
+       [](HeaderT& h) { h.config->ropes[0]->inv_freq[1] = std::nextafter(kMaxRopeFrequency, 1e9); }},
       {"more pairs", [](HeaderT& h) { h.config->ropes[0]->inv_freq.resize(9); }},
       {"rope 1 of 1", [](HeaderT& h) { h.config->layers[1]->rope = 1; }},
       {"key-value heads", [](HeaderT& h) { h.config->layers[1]->n_kv_heads = 3; }},
