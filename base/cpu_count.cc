@@ -5,21 +5,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <set>
-#include <sstream>
+
+#include "base/kernel_text.h"
 
 namespace sluice {
 
 namespace {
 
 std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
+  const std::string text = kernel_text(path);
+  return text.substr(0, text.find('\n'));
 }
 
 // quota / period as whole CPUs; 0 for "max", "-1" or anything unreadable.
@@ -45,10 +42,9 @@ int limit_upwards(const std::string& mount, std::string path, ReadLimit read_lim
 }
 
 int v2_limit(const std::string& folder) {
-  std::istringstream line(first_line(folder + "/cpu.max"));
-  std::string quota, period;
-  line >> quota >> period;
-  return whole_cpus(quota, period);
+  const std::string line = first_line(folder + "/cpu.max");  // QUOTA PERIOD
+  const size_t space = line.find(' ');
+  return space == std::string::npos ? 0 : whole_cpus(line.substr(0, space), line.substr(space + 1));
 }
 
 int v1_limit(const std::string& folder) {
@@ -56,11 +52,7 @@ int v1_limit(const std::string& folder) {
 }
 
 bool lists_cpu(const std::string& controllers) {
-  std::istringstream names(controllers);
-  for (std::string name; std::getline(names, name, ',');) {
-    if (name == "cpu") return true;
-  }
-  return false;
+  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
 }
 
 }  // namespace
@@ -86,8 +78,10 @@ std::vector<int> allowed_cpus() {
 int cgroup_cpu_limit(const std::string& root) {
   const std::string mount = root + "/sys/fs/cgroup";
   int limit = 0;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // ID:CONTROLLERS:PATH
+  const std::string groups = kernel_text(root + "/proc/self/cgroup");
+  std::string_view rest = groups, entry;
+  while (next_line(rest, entry)) {  // ID:CONTROLLERS:PATH
+    const std::string line(entry);
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);

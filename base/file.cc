@@ -50,6 +50,17 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// The new name itself must survive a power cut. A folder that may be written but not read, or that its file system
+// cannot sync, is no failure: the file is whole.
+Status sync_folder(const std::string& path) {
+  const int folder = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return {};
+  const int reason = fsync(folder) == 0 ? 0 : errno;
+  close(folder);
+  if (reason == 0 || reason == EINVAL || reason == ENOTSUP || reason == EROFS) return {};
+  return io_error(path, kNoOffset, "write the file's name to the disk", reason);
+}
+
 }  // namespace
 
 // ---- InputFile ---------------------------------------------------------------------------------------------------
@@ -143,6 +154,11 @@ Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected
                       "the file needs %" PRIu64 " bytes but the file system has only %" PRIu64 " free", expected_bytes,
                       free_bytes);
   }
+  // What the rename at the end would refuse is refused before the work.
+  struct stat there;
+  const int missing = lstat(path.c_str(), &there) == 0 ? 0 : errno;
+  if (missing == ENAMETOOLONG || (missing == 0 && S_ISDIR(there.st_mode)))
+    return io_error(path, kNoOffset, "create", missing == 0 ? EISDIR : missing);
   static std::atomic<unsigned> serial{0};
   OutputFile file;
   file.path_ = path;
@@ -150,7 +166,8 @@ Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected
   const int slot = take_slot();
   if (slot < 0) return make_error(Code::kFailed, path, kNoOffset, "more than %d unfinished outputs", kMaxOutputs);
   for (;;) {
-    file.temporary_ = path + "." + std::to_string(getpid()) + "-" + std::to_string(serial++) + ".part";
+    // A name of its own in the same folder: the longest name that a file system allows must still be writable.
+    file.temporary_ = folder_of(path) + "/.sluice-" + std::to_string(getpid()) + "-" + std::to_string(serial++) + ".part";
     if (file.temporary_.size() >= sizeof slots[slot].path) {
       slots[slot].state.store(kFree);
       return io_error(path, kNoOffset, "create", ENAMETOOLONG);
@@ -205,13 +222,7 @@ Status OutputFile::commit() {
   fd_ = -1;
   slots[slot_].state.store(kFree);
   slot_ = -1;
-  // The new name itself must survive a power cut. Some file systems cannot sync a folder; the file is whole anyway.
-  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    fsync(folder);
-    close(folder);
-  }
-  return {};
+  return sync_folder(path_);
 }
 
 void remove_unfinished_outputs() {

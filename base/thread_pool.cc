@@ -97,6 +97,24 @@ struct ThreadPool::State {
   }
 };
 
+namespace {
+
+// Signals are for the caller's threads: a worker that ran a handler would hold up the whole step. Threads inherit the
+// mask; the caller's own is restored on every way out, a failed allocation included.
+struct SignalsBlocked {
+  sigset_t before;
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+};
+
+}  // namespace
+
 ThreadPool::ThreadPool() : state_(std::make_unique<State>()) {}
 
 ThreadPool::~ThreadPool() { state_->join(); }
@@ -107,19 +125,13 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int n_threads) {
   State& state = *pool->state_;
   state.n_threads = n_threads;
   state.workers.reserve(size_t(n_threads - 1));
-  // Signals are for the caller's threads: a worker that ran a handler would hold up the whole step.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  Status started;
+  const SignalsBlocked blocked;
   try {
     for (int t = 1; t < n_threads; ++t) state.workers.emplace_back([&state, t] { state.work(t); });
   } catch (const std::system_error& e) {
-    started = make_error(Code::kFailed, "", kNoOffset, "cannot start thread %zu of %d: %s", state.workers.size() + 2,
-                         n_threads, e.code().message().c_str());
+    return make_error(Code::kFailed, "", kNoOffset, "cannot start thread %zu of %d: %s", state.workers.size() + 2,
+                      n_threads, e.code().message().c_str());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  SLUICE_DO(started);
   return pool;
 }
 

@@ -1,52 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/plan/machine.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
+#include "base/kernel_text.h"
 #include "base/thread_pool.h"
 
 namespace sluice {
 namespace {
 
-constexpr size_t kMaxTextBytes = 1 << 20;
 constexpr uint64_t kNoLimit = ~uint64_t{0};
-
-// Empty if unreadable. By descriptor: streams swallow failed allocations, and files of /proc tell no size.
-std::string text_of(const std::string& path) {
-  std::string text;
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return text;
-  char buffer[4096];
-  ssize_t n = 0;
-  while (text.size() < kMaxTextBytes && (n = read(fd, buffer, sizeof buffer)) > 0) {
-    try {
-      text.append(buffer, size_t(n));
-    } catch (...) {
-      close(fd);
-      throw;
-    }
-  }
-  close(fd);
-  return text;
-}
-
-// Cuts the next line off `text`; false when there is none.
-bool next_line(std::string_view& text, std::string_view& line) {
-  if (text.empty()) return false;
-  const size_t end = std::min(text.find('\n'), text.size());
-  line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return true;
-}
 
 // "max", nonsense and the huge numbers by which v1 says "none" are no limit.
 uint64_t number_in(const std::string& path) {
-  const std::string text = text_of(path);
+  const std::string text = kernel_text(path);
   if (text.empty() || text[0] < '0' || text[0] > '9') return kNoLimit;
   const uint64_t n = std::strtoull(text.c_str(), nullptr, 10);
   return n >= uint64_t(1) << 60 ? kNoLimit : n;
@@ -69,7 +40,7 @@ uint64_t left_below(const std::string& top, std::string folder, const char* limi
     const uint64_t limit = number_in(at + limit_file);
     if (limit != kNoLimit) {
       const uint64_t used = number_in(at + usage_file);
-      const uint64_t cache = field_of(text_of(at + "memory.stat"), cache_key);
+      const uint64_t cache = field_of(kernel_text(at + "memory.stat"), cache_key);
       const uint64_t held = used == kNoLimit ? 0 : used - std::min(used, cache);
       left = std::min(left, limit - std::min(limit, held));
     }
@@ -82,9 +53,9 @@ uint64_t left_below(const std::string& top, std::string folder, const char* limi
 }  // namespace
 
 uint64_t available_memory(const std::string& root) {
-  uint64_t available = field_of(text_of(root + "/proc/meminfo"), "MemAvailable:") * 1024;
+  uint64_t available = field_of(kernel_text(root + "/proc/meminfo"), "MemAvailable:") * 1024;
   if (available == 0) available = kNoLimit;
-  const std::string groups = text_of(root + "/proc/self/cgroup");
+  const std::string groups = kernel_text(root + "/proc/self/cgroup");
   std::string_view rest = groups;
   for (std::string_view line; next_line(rest, line);) {  // "0::/path" (v2), "4:memory:/path" (v1)
     const size_t first = line.find(':'), second = line.find(':', first + 1);

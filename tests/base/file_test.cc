@@ -51,6 +51,15 @@ TEST_CASE("positional reads return what is there and name the end when they cros
   CHECK(file->read_at(10, {}).ok());
 }
 
+TEST_CASE("the longest name that a folder allows can be written") {
+  TemporaryFolder folder;
+  const std::string name(255, 'n');
+  REQUIRE(write_small_file(folder / name, bytes_of("x")).ok());
+  CHECK(contents(folder / name) == "x");
+  CHECK(write_small_file(folder / (name + "n"), bytes_of("x")).error().code == Code::kFailed);
+  CHECK(entries(folder.path()) == 1);
+}
+
 TEST_CASE("a file that shrinks while it is read gives an error, not a crash") {
   TemporaryFolder folder;
   REQUIRE(write_small_file(folder / "f", bytes_of(std::string(100000, 'x'))).ok());
@@ -143,6 +152,7 @@ TEST_CASE("an output that cannot fit the disk is refused before it is begun") {
   CHECK(entries(folder.path()) == 0);
   CHECK(OutputFile::create(folder / "no/such/folder").error().code == Code::kFailed);
   CHECK(OutputFile::create(folder / std::string(300, 'n')).error().code == Code::kFailed);
+  CHECK(OutputFile::create(folder.path()).error().code == Code::kFailed);
 }
 
 TEST_CASE("as many outputs as there are places can be open, and the places return") {

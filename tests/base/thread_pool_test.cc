@@ -7,10 +7,24 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <new>
 #include <thread>
 #include <vector>
 
 #include "support/catch.h"
+
+// The allocation that fails: counted down by every operator new of this program; -1: none does.
+static std::atomic<long> allocations_left{-1};
+
+void* operator new(size_t n) {
+  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
+  void* p = malloc(n ? n : 1);
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+void operator delete(void* p) noexcept { free(p); }
+void operator delete(void* p, size_t) noexcept { free(p); }
 
 namespace sluice {
 
@@ -88,6 +102,23 @@ TEST_CASE("workers leave signals to the program's own threads") {
   sigset_t ours;
   pthread_sigmask(SIG_BLOCK, nullptr, &ours);
   CHECK(sigismember(&ours, SIGINT) == 0);
+}
+
+TEST_CASE("a pool that could not be made for want of memory leaves the caller's signals as they were") {
+  size_t refused = 0;
+  for (int k = 0; k < 40; ++k) {
+    allocations_left = k;
+    try {
+      ThreadPool::create(3).ok();
+    } catch (const std::bad_alloc&) {
+      ++refused;
+    }
+    allocations_left = -1;
+    sigset_t ours;
+    pthread_sigmask(SIG_BLOCK, nullptr, &ours);
+    REQUIRE(sigismember(&ours, SIGINT) == 0);
+  }
+  CHECK(refused >= 3);  // the pool, its state, its threads
 }
 
 TEST_CASE("pools come and go without use and side by side") {
