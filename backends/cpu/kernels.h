@@ -110,7 +110,10 @@ struct Kernels {
 
 extern const Kernels scalar_kernels;
 extern const Kernels avx2_kernels;
+extern const Kernels avxvnni_kernels;
 extern const Kernels avx512vnni_kernels;
+extern const Kernels neon_kernels;
 extern const Kernels dotprod_kernels;
+extern const Kernels i8mm_kernels;
 
 }  // namespace sluice::cpu

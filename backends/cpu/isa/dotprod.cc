@@ -5,7 +5,10 @@
 #include "backends/cpu/kernels/half-inl.h"
 #include "backends/cpu/kernels/vec_neon.h"
 // After the vector type:
+#include "backends/cpu/kernels/dot_sdot.h"
 #include "backends/cpu/kernels/math-inl.h"
+#include "backends/cpu/kernels/no_pairs.h"
+// After the integer products:
 #include "backends/cpu/kernels/matmul-inl.h"
 #include "backends/cpu/kernels/rows-inl.h"
 // After rows:

@@ -116,17 +116,23 @@ inline void group_scales(const uint8_t* block, uint32_t g, const F& d, const F& 
   }
 }
 
-template <class T, int N>
-inline I dot_lines(int32_t init, const B* w, const int8_t* q) {
-  if constexpr (T::is_signed)
-    return dot_signed<N>(i_set(init), w, q);
+// dots[j] = Σ (code - zero) · q over N lines for kStep columns; `sums` begins with the first one's sums of 16 inputs.
+template <class T, int N, int kStep>
+inline void dot_lines(int32_t zero, const int32_t* sums, const B* w, const int8_t* q, I* dots) {
+  int32_t init[kStep];
+  for (int j = 0; j < kStep; ++j) init[j] = -zero * (N == 8 ? sums[2 * j] + sums[2 * j + 1] : sums[2 * j]);
+  if constexpr (kStep == 2)
+    dot_pair<N>(init, w, q, dots);
+  else if constexpr (T::is_signed)
+    dots[0] = dot_signed<N>(i_set(init[0]), w, q);
   else
-    return dot_unsigned<T::bits, N>(i_set(init), w, q);
+    dots[0] = dot_unsigned<T::bits, N>(i_set(init[0]), w, q);
 }
 
 // NC columns from column c0 of the panel.
 template <class T, int NC>
 inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out) {
+  constexpr int kStep = kColumnPairs && NC % 2 == 0 ? 2 : 1;
   const int32_t zero = T::is_signed ? kSignedZero : s.zero_point;
   F acc[NC], min_acc[NC];
   for (int c = 0; c < NC; ++c) acc[c] = f_zero(), min_acc[c] = f_zero();
@@ -141,24 +147,28 @@ inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out)
       unpack<T::bits>(low, low + T::low_bytes, g, w);
       if constexpr (T::table)
         for (int i = 0; i < 8; ++i) w[i] = as_signed(b_lookup(s.table, w[i]));
+      if constexpr (kStep == 2) pair_lines(w);
       F scale, scale2 = f_zero(), min = f_zero();
       group_scales<T>(block, g, d, dmin, &scale, &min);
       if constexpr (T::scales == Scales::kSuper8) scale2 = f_mul(d, f_from_int(i_load_i8(block + 64 + 32 * g + 16)));
       const size_t at = size_t(b * T::groups + g) * p.width + c0;
       const int8_t* q = p.q + at * 32;
-      for (int c = 0; c < NC; ++c) {
+      for (int c = 0; c < NC; c += kStep) {
         const int32_t* sums = p.sum16 + 2 * (at + size_t(c));
-        const F a = f_set(p.scale[at + size_t(c)]);
+        I first[kStep], second[kStep];
         if constexpr (T::scales == Scales::kSuper8) {
-          const I first = dot_lines<T, 4>(-zero * sums[0], w, q + 32 * c);
-          const I second = dot_lines<T, 4>(-zero * sums[1], w + 4, q + 32 * c + 16);
-          acc[c] = f_fma(f_from_int(first), f_mul(scale, a), acc[c]);
-          acc[c] = f_fma(f_from_int(second), f_mul(scale2, a), acc[c]);
+          dot_lines<T, 4, kStep>(zero, sums, w, q + 32 * c, first);
+          dot_lines<T, 4, kStep>(zero, sums + 1, w + 4, q + 32 * c + 16, second);
         } else {
-          const I dot = dot_lines<T, 8>(-zero * (sums[0] + sums[1]), w, q + 32 * c);
-          acc[c] = f_fma(f_from_int(dot), f_mul(scale, a), acc[c]);
+          dot_lines<T, 8, kStep>(zero, sums, w, q + 32 * c, first);
         }
-        if constexpr (T::has_min) min_acc[c] = f_fma(min, f_set(p.scaled_sum[at + size_t(c)]), min_acc[c]);
+        for (int k = c; k < c + kStep; ++k) {
+          const F a = f_set(p.scale[at + size_t(k)]);
+          acc[k] = f_fma(f_from_int(first[k - c]), f_mul(scale, a), acc[k]);
+          if constexpr (T::scales == Scales::kSuper8)
+            acc[k] = f_fma(f_from_int(second[k - c]), f_mul(scale2, a), acc[k]);
+          if constexpr (T::has_min) min_acc[k] = f_fma(min, f_set(p.scaled_sum[at + size_t(k)]), min_acc[k]);
+        }
       }
     }
   }

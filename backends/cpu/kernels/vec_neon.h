@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small vector type (see vec_scalar.h) on AArch64 with the dot product extension: four registers per vector, lanes
-// 0-3, 4-7, 8-11, 12-15; a line of 64 bytes is four registers of 4 lanes x 4 inputs, just what sdot takes.
+// The small vector type (see vec_scalar.h) on AArch64: four registers per vector, lanes 0-3, 4-7, 8-11, 12-15; a line
+// of 64 bytes is four registers of 4 lanes x 4 inputs. Its integer products are in dot_neon.h, dot_sdot.h, dot_smmla.h.
 #pragma once
 #include <arm_neon.h>
 #include <stddef.h>
@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kMaxColumns = 4;
 constexpr int kMaxColumnsMin = 2;
-constexpr int kSignedZero = 0;
 
 struct F {
   float32x4_t v[4];
@@ -210,24 +209,11 @@ inline B b_lookup(const int8_t* table, const B& a) {
   const uint8x16_t t = vreinterpretq_u8_s8(vld1q_s8(table));
   return each<B>([&](int i) { return vqtbl1q_u8(t, a.v[i]); });
 }
-inline B as_signed(const B& a) { return a; }
 
-// Codes below 128 are valid int8, so one instruction serves both.
-template <int N>
-inline I dot_signed(const I& init, const B* w, const int8_t* q) {
-  I s = init;
-  for (int i = 0; i < N; ++i) {
-    int32_t four;
-    memcpy(&four, q + 4 * i, 4);
-    const int8x16_t x = vreinterpretq_s8_s32(vdupq_n_s32(four));
-    for (int j = 0; j < 4; ++j) s.v[j] = vdotq_s32(s.v[j], vreinterpretq_s8_u8(w[i].v[j]), x);
-  }
-  return s;
-}
-template <int Bits, int N>
-inline I dot_unsigned(const I& init, const B* w, const int8_t* q) {
-  static_assert(Bits < 8);
-  return dot_signed<N>(init, w, q);
+inline int8x16_t broadcast_4(const int8_t* q) {
+  int32_t four;
+  memcpy(&four, q, 4);
+  return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
 
 }  // namespace
