@@ -6,8 +6,9 @@
 
 namespace sluice {
 
-// One block of the tile (up to 256 inputs of one row), taken apart. Which fields count depends on the native format:
-// d and m hold one f16 per 32 inputs, or d[0] and m[0] one per 256 with scale[] and minimum[] per sub-block.
+// A run of 256 inputs of one row (or less, if source and tile have shorter blocks), taken apart. Which fields count
+// depends on the native format: d and m hold one number per scale group, or d[0] and m[0] one per 256 with scale[] and
+// minimum[] per sub-block. Everything as stored: f16 bits, an exponent byte, unsigned 6-bit scales.
 struct CodeBlock {
   alignas(64) uint8_t codes[256];
   uint16_t d[8];
@@ -21,15 +22,21 @@ struct BlockFormat {
   const char* name;
   uint32_t inputs;     // weights of one block
   uint32_t bytes;      // of one block
-  const char* native;  // name of the .slm format that holds exactly the same weights; null: none does
+  const char* native;  // name of the .slm format that takes its weights; null: none does, and `remark` says why
   // Takes apart one source block; `part` is its place inside a tile block that is longer than the source block.
-  // Null for floats, which are moved as they are.
+  // Null for numbers, which are moved as they are or widened to float32.
   void (*unpack)(const uint8_t* block, uint32_t part, CodeBlock& out);
+  // What happens to weights that do not keep their exact value; null: all of them do.
+  const char* remark = nullptr;
 };
-
-inline constexpr uint32_t kBf16Type = 30;
 
 // Null for ids that never existed or were removed from GGUF.
 const BlockFormat* find_block_format(uint32_t type);
+
+// F32, F16 and BF16: the tile has the same bits.
+bool is_native_number(const BlockFormat& source);
+
+// Numbers of any width (formats without unpack) to float32; exact but for I32, I64 and F64, which are rounded.
+void widen_numbers(const BlockFormat& source, const uint8_t* from, uint32_t n, float* to);
 
 }  // namespace sluice

@@ -46,6 +46,20 @@ std::string describe_source(const Gguf& gguf) {
   return (bytes.size() > 1 ? "GGUF, mostly " : "GGUF, ") + most->first;
 }
 
+// One line for each type whose weights do not keep their exact value.
+void tell_remarks(const ModelDescription& model, const Notice& notice) {
+  std::map<const BlockFormat*, int> counts;
+  for (const Part& part : model.parts) {
+    for (const TensorUse& use : part.members) {
+      if (use.source->format->remark) ++counts[use.source->format];
+    }
+  }
+  for (const auto& [format, n] : counts) {
+    notice(std::to_string(n) + (n == 1 ? " tensor" : " tensors") + " of the type " + format->name + " as " +
+           format->native + ", " + format->remark);
+  }
+}
+
 std::string file_stem(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   return name.substr(0, name.rfind('.'));
@@ -95,6 +109,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
         }
       }
     }
+    tell_remarks(model, notice);
     header.config = std::make_unique<fb::ConfigT>(std::move(model.config));
   }
 

@@ -4,9 +4,9 @@
 #include "converter/pack.h"
 
 #include <cstring>
+#include <vector>
 
 #include "base/check.h"
-#include "base/half.h"
 
 namespace sluice {
 
@@ -32,91 +32,138 @@ struct Lanes {
     }
   }
 
-  void put_low_nibbles(std::byte* section, uint32_t groups) const {
+  // The sections below begin with the codes of group `first`.
+  void put_nibbles(std::byte* section, uint32_t first, uint32_t groups) const {
     for (uint32_t g = 0; g < groups; ++g) {
       for (uint32_t i = 0; i < 4; ++i) {
         line(section, 4 * g + i, [=](const uint8_t* codes) {
-          const uint8_t* c = codes + 32 * g + 4 * i;
+          const uint8_t* c = codes + 32 * (first + g) + 4 * i;
           return (word_at(c) & 0x0f0f0f0fu) | (word_at(c + 16) & 0x0f0f0f0fu) << 4;
         });
       }
     }
   }
 
-  void put_bit_four(std::byte* section, uint32_t groups) const {
+  // Bit `Shift` of the codes.
+  template <uint32_t Shift>
+  void put_bits(std::byte* section, uint32_t first, uint32_t groups) const {
     for (uint32_t g = 0; g < groups; ++g) {
       line(section, g, [=](const uint8_t* codes) {
         uint32_t word = 0;
-        for (uint32_t i = 0; i < 8; ++i) word |= (word_at(codes + 32 * g + 4 * i) >> 4 & 0x01010101u) << i;
+        for (uint32_t i = 0; i < 8; ++i) {
+          word |= (word_at(codes + 32 * (first + g) + 4 * i) >> Shift & 0x01010101u) << i;
+        }
         return word;
       });
     }
   }
 
-  void put_bits_four_five(std::byte* section, uint32_t groups) const {
+  // Bits `Shift` and the next.
+  template <uint32_t Shift>
+  void put_pairs(std::byte* section, uint32_t first, uint32_t groups) const {
     for (uint32_t h = 0; h < 2 * groups; ++h) {
       line(section, h, [=](const uint8_t* codes) {
         uint32_t word = 0;
-        for (uint32_t i = 0; i < 4; ++i) word |= (word_at(codes + 16 * h + 4 * i) >> 4 & 0x03030303u) << (2 * i);
+        for (uint32_t i = 0; i < 4; ++i) {
+          word |= (word_at(codes + 32 * first + 16 * h + 4 * i) >> Shift & 0x03030303u) << (2 * i);
+        }
         return word;
       });
     }
   }
 
-  void put_bytes(std::byte* section, uint32_t groups) const {
+  void put_bytes(std::byte* section, uint32_t first, uint32_t groups) const {
     for (uint32_t i = 0; i < 8 * groups; ++i) {
-      line(section, i, [=](const uint8_t* codes) { return word_at(codes + 4 * i); });
+      line(section, i, [=](const uint8_t* codes) { return word_at(codes + 32 * first + 4 * i); });
     }
   }
 
-  void put_halves(std::byte* section, uint32_t n, uint16_t (CodeBlock::*field)[8]) const {
+  void put_halves(std::byte* section, uint32_t first, uint32_t n, uint16_t (CodeBlock::*field)[8]) const {
     for (uint32_t i = 0; i < n; ++i) {
-      for (uint32_t r = 0; r < L; ++r) memcpy(section + 2 * (i * L + r), &(row[r].*field)[i], 2);
+      for (uint32_t r = 0; r < L; ++r) memcpy(section + 2 * (i * L + r), &(row[r].*field)[first + i], 2);
     }
   }
 
-  // Eight 6-bit numbers a lane: four lines of nibbles, two lines of bit pairs.
-  void put_six_bits(std::byte* low, std::byte* high, uint8_t (CodeBlock::*field)[16]) const {
+  // n 6-bit numbers a lane: n/2 lines of nibbles, n/4 lines of bit pairs.
+  void put_six_bits(std::byte* low, std::byte* high, uint32_t n, uint8_t (CodeBlock::*field)[16]) const {
     for (uint32_t r = 0; r < L; ++r) {
       const uint8_t* v = row[r].*field;
-      for (uint32_t s = 0; s < 4; ++s) low[s * L + r] = std::byte((v[s] & 15) | (v[s + 4] & 15) << 4);
-      for (uint32_t s = 0; s < 2; ++s) {
-        high[s * L + r] = std::byte(v[s] >> 4 | (v[s + 2] >> 4) << 2 | (v[s + 4] >> 4) << 4 | (v[s + 6] >> 4) << 6);
+      for (uint32_t s = 0; s < n / 2; ++s) low[s * L + r] = std::byte((v[s] & 15) | (v[s + n / 2] & 15) << 4);
+      for (uint32_t s = 0; s < n / 4; ++s) {
+        uint32_t pairs = 0;
+        for (uint32_t i = 0; i < 4; ++i) pairs |= uint32_t(v[s + i * n / 4] >> 4) << (2 * i);
+        high[s * L + r] = std::byte(pairs);
       }
     }
   }
 
-  void write(const FormatSpec& native, const BlockLayout& at, std::byte* block) const {
-    const uint32_t groups = native.block_inputs / 32;
+  // Everything but the codes; `first`: the first scale group of the block.
+  void write_scales(const FormatSpec& native, const BlockLayout& at, uint32_t first, std::byte* block) const {
+    const uint32_t groups = native.block_inputs / native.group_size;
     switch (native.scale) {
       case fb::ScaleKind::F16Min:
-        put_halves(block + at.m, groups, &CodeBlock::m);
+        put_halves(block + at.m, first, groups, &CodeBlock::m);
         [[fallthrough]];
       case fb::ScaleKind::F16:
-        put_halves(block + at.d, groups, &CodeBlock::d);
+        put_halves(block + at.d, first, groups, &CodeBlock::d);
+        return;
+      case fb::ScaleKind::E8M0:
+        for (uint32_t g = 0; g < groups; ++g) {
+          for (uint32_t r = 0; r < L; ++r) block[at.d + g * L + r] = std::byte(row[r].d[first + g]);
+        }
+        return;
+      default:
         break;
+    }
+    put_halves(block + at.d, 0, 1, &CodeBlock::d);
+    switch (native.scale) {
       case fb::ScaleKind::Super6Min:
-        put_halves(block + at.d, 1, &CodeBlock::d);
-        put_halves(block + at.m, 1, &CodeBlock::m);
-        put_six_bits(block + at.sc_lo, block + at.sc_hi, &CodeBlock::scale);
-        put_six_bits(block + at.mn_lo, block + at.mn_hi, &CodeBlock::minimum);
-        break;
+        put_halves(block + at.m, 0, 1, &CodeBlock::m);
+        put_six_bits(block + at.mn_lo, block + at.mn_hi, groups, &CodeBlock::minimum);
+        [[fallthrough]];
+      case fb::ScaleKind::Super6:
+        put_six_bits(block + at.sc_lo, block + at.sc_hi, groups, &CodeBlock::scale);
+        return;
+      case fb::ScaleKind::Super4Min:
+        put_halves(block + at.m, 0, 1, &CodeBlock::m);
+        for (uint32_t s = 0; s < groups; ++s) {
+          for (uint32_t r = 0; r < L; ++r) {
+            block[at.sc_lo + s * L + r] = std::byte(row[r].scale[s] | row[r].minimum[s] << 4);
+          }
+        }
+        return;
       case fb::ScaleKind::Super8:
-        put_halves(block + at.d, 1, &CodeBlock::d);
-        for (uint32_t s = 0; s < 16; ++s) {
+        for (uint32_t s = 0; s < groups; ++s) {
           for (uint32_t r = 0; r < L; ++r) block[at.sc_lo + s * L + r] = std::byte(row[r].scale[s]);
         }
-        break;
+        return;
       default:
         SLUICE_CHECK(!"a native format without a packer");
     }
-    if (native.code == fb::CodeKind::Int8) {
-      put_bytes(block + at.codes, groups);
-      return;
+  }
+
+  // `first`: the first input of the block in the runs.
+  void write(const FormatSpec& native, const BlockLayout& at, uint32_t first, std::byte* block) const {
+    write_scales(native, at, first / native.group_size, block);
+    const uint32_t group = first / 32, groups = native.block_inputs / 32;
+    std::byte *low = block + at.codes, *high = block + at.high_codes;
+    switch (native.code_bits) {
+      case 2:
+        return put_pairs<0>(low, group, groups);
+      case 3:
+        put_pairs<0>(low, group, groups);
+        return put_bits<2>(high, group, groups);
+      case 4:
+        return put_nibbles(low, group, groups);
+      case 5:
+        put_nibbles(low, group, groups);
+        return put_bits<4>(high, group, groups);
+      case 6:
+        put_nibbles(low, group, groups);
+        return put_pairs<4>(high, group, groups);
+      default:
+        put_bytes(low, group, groups);
     }
-    put_low_nibbles(block + at.codes, groups);
-    if (native.code_bits == 5) put_bit_four(block + at.high_codes, groups);
-    if (native.code_bits == 6) put_bits_four_five(block + at.high_codes, groups);
   }
 };
 
@@ -125,24 +172,27 @@ void make_padding(const FormatSpec& native, CodeBlock& block) {
   memset(block.codes, native.zero_point, sizeof block.codes);
 }
 
+// A run is one source block or one tile block, whichever is longer.
 template <uint32_t L>
 void pack_codes(const BlockFormat& source, const FormatSpec& native, uint32_t cols, const uint8_t* const* rows,
                 uint32_t n_rows, std::byte* strip) {
   const BlockLayout at = block_layout(native, L);
-  const uint32_t parts = native.block_inputs / source.inputs;
-  const uint32_t source_blocks = cols / source.inputs;
+  const uint32_t run = source.inputs > native.block_inputs ? source.inputs : native.block_inputs;
+  const uint32_t parts = run / source.inputs, source_blocks = cols / source.inputs;
   Lanes<L> lanes;
   for (uint32_t r = n_rows; r < L; ++r) make_padding(native, lanes.row[r]);
   for (uint32_t first = 0; first < source_blocks; first += parts) {
-    memset(strip, 0, at.block_bytes);  // pads between sections
     const uint32_t present = source_blocks - first < parts ? source_blocks - first : parts;
     for (uint32_t r = 0; r < n_rows; ++r) {
       if (present < parts) make_padding(native, lanes.row[r]);
       const uint8_t* from = rows[r] + size_t(first) * source.bytes;
       for (uint32_t p = 0; p < present; ++p) source.unpack(from + p * source.bytes, p, lanes.row[r]);
     }
-    lanes.write(native, at, strip);
-    strip += at.block_bytes;
+    for (uint32_t k = 0; k < run; k += native.block_inputs) {
+      memset(strip, 0, at.block_bytes);  // pads between sections
+      lanes.write(native, at, k, strip);
+      strip += at.block_bytes;
+    }
   }
 }
 
@@ -160,30 +210,32 @@ void pack_floats(uint32_t width, uint32_t cols, uint32_t lanes, const uint8_t* c
   }
 }
 
+// Numbers that the tile stores as float32 become it first, row by row.
+void pack_widened(const BlockFormat& source, uint32_t cols, uint32_t lanes, const uint8_t* const* rows, uint32_t n_rows,
+                  std::byte* strip) {
+  std::vector<float> values(size_t(cols) * n_rows);
+  const uint8_t* widened[kTileRows];
+  for (uint32_t r = 0; r < n_rows; ++r) {
+    float* to = values.data() + size_t(r) * cols;
+    widen_numbers(source, rows[r], cols, to);
+    widened[r] = reinterpret_cast<const uint8_t*>(to);
+  }
+  pack_floats(4, cols, lanes, widened, n_rows, strip);
+}
+
 }  // namespace
 
 void pack_strip(const BlockFormat& source, const FormatSpec& native, uint32_t cols, uint32_t lanes,
                 const uint8_t* const* rows, uint32_t n_rows, std::byte* strip) {
   SLUICE_CHECK((lanes == 1 || lanes == kTileRows) && n_rows >= 1 && n_rows <= lanes);
-  if (!source.unpack) {
+  if (!source.unpack && !is_native_number(source)) {
+    pack_widened(source, cols, lanes, rows, n_rows, strip);
+  } else if (!source.unpack) {
     pack_floats(source.bytes, cols, lanes, rows, n_rows, strip);
   } else if (lanes == 1) {
     pack_codes<1>(source, native, cols, rows, n_rows, strip);
   } else {
     pack_codes<kTileRows>(source, native, cols, rows, n_rows, strip);
-  }
-}
-
-void widen_floats(const BlockFormat& source, const uint8_t* from, uint32_t n, float* to) {
-  if (source.bytes == 4) {
-    memcpy(to, from, size_t(n) * 4);
-    return;
-  }
-  const bool bf16 = source.type == kBf16Type;
-  for (uint32_t i = 0; i < n; ++i) {
-    uint16_t bits;
-    memcpy(&bits, from + 2 * size_t(i), 2);
-    to[i] = bf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a source file to strips of the tile (schema/FORMAT.md), exact: codes and scales are moved, never computed.
-// schema/tile.h is the slow oracle of the same layout.
+// Rows of a source file to strips of the tile (schema/FORMAT.md): codes and scales are moved, never computed, but where
+// the source's format has a remark. schema/tile.h is the slow oracle of the same layout.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +14,5 @@ namespace sluice {
 // weights, n_rows <= lanes; the rows that are missing become padding. `native` must be the format named by `source`.
 void pack_strip(const BlockFormat& source, const FormatSpec& native, uint32_t cols, uint32_t lanes,
                 const uint8_t* const* rows, uint32_t n_rows, std::byte* strip);
-
-// Floats of any width to float32 (exact).
-void widen_floats(const BlockFormat& source, const uint8_t* from, uint32_t n, float* to);
 
 }  // namespace sluice

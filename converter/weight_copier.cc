@@ -67,7 +67,7 @@ class StripSource {
  private:
   void write_vector(std::byte* out) {
     std::vector<float> values(use_.cols);
-    widen_floats(*use_.source->format, rows_.data(), use_.cols, values.data());
+    widen_numbers(*use_.source->format, rows_.data(), use_.cols, values.data());
     for (uint32_t i = 0; i < use_.cols; ++i) memcpy(out + 4 * size_t(i), &values[source_index(use_, i)], 4);
   }
 

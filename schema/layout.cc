@@ -13,7 +13,8 @@ using fb::ScaleKind;
 
 namespace {
 
-constexpr int8_t kIq4NlTable[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+constexpr int8_t kIq4Table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+constexpr int8_t kFp4Table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};  // E2M1, doubled
 
 FormatSpec quantized(const char* name, ScaleKind scale, uint8_t bits, uint8_t zero_point, uint32_t group_size,
                      uint32_t block_inputs, uint32_t block_bytes) {
@@ -26,6 +27,12 @@ FormatSpec quantized(const char* name, ScaleKind scale, uint8_t bits, uint8_t ze
   s.block_inputs = block_inputs;
   s.block_bytes = block_bytes;
   s.name = name;
+  return s;
+}
+
+FormatSpec with_table(FormatSpec s, const int8_t (&table)[16]) {
+  s.has_table = true;
+  std::copy(std::begin(table), std::end(table), s.table);
   return s;
 }
 
@@ -44,25 +51,27 @@ uint32_t section_bytes(const FormatSpec& spec, uint32_t bits) { return spec.bloc
 }  // namespace
 
 const std::vector<FormatSpec>& known_formats() {
-  static const std::vector<FormatSpec> formats = [] {
-    FormatSpec iq4_nl = quantized("iq4_nl", ScaleKind::F16, 4, 0, 32, 64, 576);
-    iq4_nl.has_table = true;
-    std::copy(std::begin(kIq4NlTable), std::end(kIq4NlTable), iq4_nl.table);
-    return std::vector<FormatSpec>{
-        floats("f32", CodeKind::F32, 32),
-        floats("f16", CodeKind::F16, 16),
-        floats("bf16", CodeKind::BF16, 16),
-        quantized("q8_0", ScaleKind::F16, 8, 0, 32, 64, 1088),
-        quantized("q4_0", ScaleKind::F16, 4, 8, 32, 64, 576),
-        quantized("q4_1", ScaleKind::F16Min, 4, 0, 32, 64, 640),
-        quantized("q5_0", ScaleKind::F16, 5, 16, 32, 64, 704),
-        quantized("q5_1", ScaleKind::F16Min, 5, 0, 32, 64, 768),
-        quantized("q4_k", ScaleKind::Super6Min, 4, 0, 32, 256, 2304),
-        quantized("q5_k", ScaleKind::Super6Min, 5, 0, 32, 256, 2816),
-        quantized("q6_k", ScaleKind::Super8, 6, 32, 16, 256, 3392),
-        iq4_nl,
-    };
-  }();
+  using S = ScaleKind;
+  static const std::vector<FormatSpec> formats = {
+      floats("f32", CodeKind::F32, 32),
+      floats("f16", CodeKind::F16, 16),
+      floats("bf16", CodeKind::BF16, 16),
+      quantized("q8_0", S::F16, 8, 0, 32, 64, 1088),
+      quantized("q2_0", S::F16, 2, 1, 32, 64, 320),
+      quantized("q4_0", S::F16, 4, 8, 32, 64, 576),
+      quantized("q4_1", S::F16Min, 4, 0, 32, 64, 640),
+      quantized("q5_0", S::F16, 5, 16, 32, 64, 704),
+      quantized("q5_1", S::F16Min, 5, 0, 32, 64, 768),
+      quantized("q2_k", S::Super4Min, 2, 0, 16, 256, 1344),
+      quantized("q3_k", S::Super6, 3, 4, 16, 256, 1792),
+      quantized("q4_k", S::Super6Min, 4, 0, 32, 256, 2304),
+      quantized("q5_k", S::Super6Min, 5, 0, 32, 256, 2816),
+      quantized("q6_k", S::Super8, 6, 32, 16, 256, 3392),
+      with_table(quantized("iq4_nl", S::F16, 4, 0, 32, 64, 576), kIq4Table),
+      with_table(quantized("iq4_xs", S::Super6, 4, 0, 32, 256, 2176), kIq4Table),
+      with_table(quantized("nvfp4", S::F16, 4, 0, 16, 64, 640), kFp4Table),
+      with_table(quantized("mxfp4", S::E8M0, 4, 0, 32, 128, 1088), kFp4Table),
+  };
   return formats;
 }
 
@@ -99,6 +108,11 @@ Status check_format(const FormatSpec& spec) {
   return {};
 }
 
+uint32_t low_code_bits(const FormatSpec& spec) {
+  if (spec.code != CodeKind::Unsigned) return spec.code_bits;
+  return spec.code_bits < 4 ? 2 : 4;
+}
+
 BlockLayout block_layout(const FormatSpec& spec, uint32_t lanes) {
   BlockLayout at;
   uint32_t end = 0;
@@ -106,7 +120,7 @@ BlockLayout block_layout(const FormatSpec& spec, uint32_t lanes) {
     offset = end;
     end += bytes_per_lane * lanes;
   };
-  const uint32_t groups = spec.block_inputs / 32;
+  const uint32_t groups = spec.group_size == 0 ? 0 : spec.block_inputs / spec.group_size;
   switch (spec.scale) {
     case ScaleKind::F16:
       section(at.d, 2 * groups);
@@ -125,12 +139,25 @@ BlockLayout block_layout(const FormatSpec& spec, uint32_t lanes) {
       break;
     case ScaleKind::Super8:
       section(at.d, 4);  // 2 and a pad of 2
-      section(at.sc_lo, spec.block_inputs / 16);
+      section(at.sc_lo, groups);
+      break;
+    case ScaleKind::Super6:
+      section(at.d, groups == 16 ? 4 : 2);  // with 16 sub-blocks a pad of 2, so that the codes begin at a whole line
+      section(at.sc_lo, groups / 2);
+      section(at.sc_hi, groups / 4);
+      break;
+    case ScaleKind::Super4Min:
+      section(at.d, 2);
+      section(at.m, 2);
+      section(at.sc_lo, groups);
+      break;
+    case ScaleKind::E8M0:
+      section(at.d, groups);
       break;
     default:
       break;
   }
-  const uint32_t low_bits = spec.code == CodeKind::Unsigned ? 4 : spec.code_bits;
+  const uint32_t low_bits = low_code_bits(spec);
   section(at.codes, section_bytes(spec, low_bits) / kTileRows);
   if (spec.code_bits > low_bits) {
     section(at.high_codes, section_bytes(spec, spec.code_bits - low_bits) / kTileRows);
@@ -149,7 +176,7 @@ uint64_t strip_bytes(const FormatSpec& spec, uint32_t cols, uint32_t lanes) {
 
 std::vector<fb::Plane> packed_planes(const FormatSpec& spec) {
   const BlockLayout at = block_layout(spec, kTileRows);
-  const uint8_t low_bits = spec.code == CodeKind::Unsigned ? 4 : spec.code_bits;
+  const uint8_t low_bits = uint8_t(low_code_bits(spec));
   std::vector<fb::Plane> planes;
   planes.emplace_back(low_bits, uint8_t{0}, true, at.codes, section_bytes(spec, low_bits));
   if (spec.code_bits > low_bits) {

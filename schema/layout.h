@@ -81,23 +81,26 @@ struct FormatSpec {
   std::string name;
 };
 
-// Every block that version 1 defines, with its usual zero point; find one by name: "q4_0" "q4_1" "q5_0" "q5_1" "q8_0"
-// "q4_k" "q5_k" "q6_k" "iq4_nl" (its table filled in) "f32" "f16" "bf16".
+// Every block that version 1 defines, with its usual zero point or table; find one by name: "q2_0" "q4_0" "q4_1" "q5_0"
+// "q5_1" "q8_0" "q2_k" "q3_k" "q4_k" "q5_k" "q6_k" "iq4_nl" "iq4_xs" "mxfp4" "nvfp4" "f32" "f16" "bf16".
 const std::vector<FormatSpec>& known_formats();
 const FormatSpec* find_format(std::string_view name);
 
 // Byte offsets of the sections of a block of `lanes` rows (16 or 1). Sections that a format lacks have offset 0.
 struct BlockLayout {
-  uint32_t d = 0;      // F16, F16Min: f16 [group of 32][lane]; Super kinds: f16 [lane]
-  uint32_t m = 0;      // F16Min: like d; Super6Min: dmin, f16 [lane]
-  uint32_t sc_lo = 0;  // Super6Min: low 4 bits; Super8: int8 [group of 16][lane]
+  uint32_t d = 0;      // F16, F16Min: f16 [group][lane]; Super kinds: f16 [lane]; E8M0: u8 [group][lane]
+  uint32_t m = 0;      // F16Min: like d; Super6Min, Super4Min: dmin, f16 [lane]
+  uint32_t sc_lo = 0;  // Super6Min, Super6: low 4 bits; Super8: int8 [group][lane]; Super4Min: sc and mn [group][lane]
   uint32_t mn_lo = 0;
   uint32_t sc_hi = 0;
   uint32_t mn_hi = 0;
-  uint32_t codes = 0;       // low nibbles, 8-bit codes, floats
-  uint32_t high_codes = 0;  // bit 4, or bits 4-5
+  uint32_t codes = 0;       // low nibbles, low pairs, 8-bit codes, floats
+  uint32_t high_codes = 0;  // bit 4, bits 4-5, or bit 2
   uint32_t block_bytes = 0;
 };
+
+// Bits of the first section of codes; what is left of code_bits is the second section.
+uint32_t low_code_bits(const FormatSpec& spec);
 
 // kBadModel unless version 1 of the tile defines this combination of fields (block_inputs, block_bytes included).
 Status check_format(const FormatSpec& spec);

@@ -2,6 +2,7 @@
 #include "schema/tile.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "base/check.h"
@@ -35,23 +36,29 @@ uint32_t line_byte(uint32_t section, uint32_t line, uint32_t lanes, uint32_t lan
   return section + line * 4 * lanes + 4 * lane + j;
 }
 
-Field low_nibble(const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t k) {
+Field nibble(uint32_t section, uint32_t lanes, uint32_t lane, uint32_t k) {
   const uint32_t group = k / 32, half = k % 32 / 16, i = k % 16 / 4, j = k % 4;
-  return {line_byte(at.codes, 4 * group + i, lanes, lane, j), 4 * half, 4};
+  return {line_byte(section, 4 * group + i, lanes, lane, j), 4 * half, 4};
 }
 
-Field bit_four(const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t k) {
+Field pair(uint32_t section, uint32_t lanes, uint32_t lane, uint32_t k) {
+  const uint32_t group = k / 32, half = k % 32 / 16, i = k % 16 / 4, j = k % 4;
+  return {line_byte(section, 2 * group + half, lanes, lane, j), 2 * i, 2};
+}
+
+Field single_bit(uint32_t section, uint32_t lanes, uint32_t lane, uint32_t k) {
   const uint32_t group = k / 32, i = k % 32 / 4, j = k % 4;
-  return {line_byte(at.high_codes, group, lanes, lane, j), i, 1};
+  return {line_byte(section, group, lanes, lane, j), i, 1};
 }
 
-Field bits_four_five(const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t k) {
-  const uint32_t group = k / 32, half = k % 32 / 16, i = k % 16 / 4, j = k % 4;
-  return {line_byte(at.high_codes, 2 * group + half, lanes, lane, j), 2 * i, 2};
+Field low_bits(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t k) {
+  return low_code_bits(spec) == 4 ? nibble(at.codes, lanes, lane, k) : pair(at.codes, lanes, lane, k);
 }
+
+bool has_high_bits(const FormatSpec& spec) { return spec.code_bits > low_code_bits(spec); }
 
 Field high_bits(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t k) {
-  return spec.code_bits == 5 ? bit_four(at, lanes, lane, k) : bits_four_five(at, lanes, lane, k);
+  return spec.code_bits == 6 ? pair(at.high_codes, lanes, lane, k) : single_bit(at.high_codes, lanes, lane, k);
 }
 
 // Byte of an 8-bit code or first byte of a float.
@@ -60,13 +67,21 @@ uint32_t whole_code(const FormatSpec& spec, const BlockLayout& at, uint32_t lane
   return at.codes + (k * lanes + lane) * (spec.code_bits / 8);
 }
 
-Field six_low(uint32_t section, uint32_t lanes, uint32_t lane, uint32_t sub) {
-  return {section + sub % 4 * lanes + lane, sub / 4 * 4, 4};
+// The 6-bit number of sub-block `sub` of `n`.
+Field six_low(uint32_t section, uint32_t n, uint32_t lanes, uint32_t lane, uint32_t sub) {
+  return {section + sub % (n / 2) * lanes + lane, sub / (n / 2) * 4, 4};
 }
 
-Field six_high(uint32_t section, uint32_t lanes, uint32_t lane, uint32_t sub) {
-  return {section + sub % 2 * lanes + lane, sub / 2 * 2, 2};
+Field six_high(uint32_t section, uint32_t n, uint32_t lanes, uint32_t lane, uint32_t sub) {
+  return {section + sub % (n / 4) * lanes + lane, sub / (n / 4) * 2, 2};
 }
+
+// The byte of Super4Min: its low nibble is sc, the high one mn.
+Field four(const BlockLayout& at, uint32_t lanes, uint32_t lane, uint32_t sub, uint32_t shift) {
+  return {at.sc_lo + sub * lanes + lane, shift, 4};
+}
+
+uint32_t sub_blocks(const FormatSpec& spec) { return spec.block_inputs / spec.group_size; }
 
 uint16_t get_u16(const std::byte* p) {
   uint16_t v;
@@ -79,8 +94,8 @@ uint16_t get_u16(const std::byte* p) {
 uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t k) {
   const BlockLayout at = block_layout(spec, lanes);
   if (spec.code == CodeKind::Unsigned) {
-    uint32_t code = get_field(block, low_nibble(at, lanes, lane, k));
-    if (spec.code_bits > 4) code |= get_field(block, high_bits(spec, at, lanes, lane, k)) << 4;
+    uint32_t code = get_field(block, low_bits(spec, at, lanes, lane, k));
+    if (has_high_bits(spec)) code |= get_field(block, high_bits(spec, at, lanes, lane, k)) << low_code_bits(spec);
     return code;
   }
   uint32_t code = 0;
@@ -91,19 +106,22 @@ uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block
 void put_code(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t k, uint32_t code) {
   const BlockLayout at = block_layout(spec, lanes);
   if (spec.code == CodeKind::Unsigned) {
-    put_field(block, low_nibble(at, lanes, lane, k), code & 15);
-    if (spec.code_bits > 4) put_field(block, high_bits(spec, at, lanes, lane, k), code >> 4);
+    put_field(block, low_bits(spec, at, lanes, lane, k), code);
+    if (has_high_bits(spec)) put_field(block, high_bits(spec, at, lanes, lane, k), code >> low_code_bits(spec));
     return;
   }
   memcpy(block + whole_code(spec, at, lanes, lane, k), &code, spec.code_bits / 8);
 }
 
 uint16_t get_d(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group) {
-  return get_u16(block + block_layout(spec, lanes).d + 2 * (group * lanes + lane));
+  const uint32_t at = block_layout(spec, lanes).d, index = group * lanes + lane;
+  return spec.scale == ScaleKind::E8M0 ? uint16_t(block[at + index]) : get_u16(block + at + 2 * index);
 }
 
 void put_d(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t d) {
-  memcpy(block + block_layout(spec, lanes).d + 2 * (group * lanes + lane), &d, sizeof d);
+  const uint32_t at = block_layout(spec, lanes).d, index = group * lanes + lane;
+  memcpy(block + at + (spec.scale == ScaleKind::E8M0 ? index : 2 * index), &d,
+         spec.scale == ScaleKind::E8M0 ? 1 : sizeof d);
 }
 
 uint16_t get_m(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group) {
@@ -117,8 +135,10 @@ void put_m(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t la
 int get_sc(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub) {
   const BlockLayout at = block_layout(spec, lanes);
   if (spec.scale == ScaleKind::Super8) return int8_t(block[at.sc_lo + sub * lanes + lane]);
-  return int(get_field(block, six_low(at.sc_lo, lanes, lane, sub)) |
-             get_field(block, six_high(at.sc_hi, lanes, lane, sub)) << 4);
+  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 0)));
+  const int stored = int(get_field(block, six_low(at.sc_lo, sub_blocks(spec), lanes, lane, sub)) |
+                         get_field(block, six_high(at.sc_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
+  return spec.scale == ScaleKind::Super6 ? stored - 32 : stored;
 }
 
 void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int sc) {
@@ -127,20 +147,24 @@ void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t l
     block[at.sc_lo + sub * lanes + lane] = std::byte(sc);
     return;
   }
-  put_field(block, six_low(at.sc_lo, lanes, lane, sub), uint32_t(sc) & 15);
-  put_field(block, six_high(at.sc_hi, lanes, lane, sub), uint32_t(sc) >> 4);
+  if (spec.scale == ScaleKind::Super4Min) return put_field(block, four(at, lanes, lane, sub, 0), uint32_t(sc));
+  const uint32_t stored = uint32_t(spec.scale == ScaleKind::Super6 ? sc + 32 : sc);
+  put_field(block, six_low(at.sc_lo, sub_blocks(spec), lanes, lane, sub), stored);
+  put_field(block, six_high(at.sc_hi, sub_blocks(spec), lanes, lane, sub), stored >> 4);
 }
 
 int get_mn(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub) {
   const BlockLayout at = block_layout(spec, lanes);
-  return int(get_field(block, six_low(at.mn_lo, lanes, lane, sub)) |
-             get_field(block, six_high(at.mn_hi, lanes, lane, sub)) << 4);
+  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 4)));
+  return int(get_field(block, six_low(at.mn_lo, sub_blocks(spec), lanes, lane, sub)) |
+             get_field(block, six_high(at.mn_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
 }
 
 void put_mn(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int mn) {
   const BlockLayout at = block_layout(spec, lanes);
-  put_field(block, six_low(at.mn_lo, lanes, lane, sub), uint32_t(mn) & 15);
-  put_field(block, six_high(at.mn_hi, lanes, lane, sub), uint32_t(mn) >> 4);
+  if (spec.scale == ScaleKind::Super4Min) return put_field(block, four(at, lanes, lane, sub, 4), uint32_t(mn));
+  put_field(block, six_low(at.mn_lo, sub_blocks(spec), lanes, lane, sub), uint32_t(mn));
+  put_field(block, six_high(at.mn_hi, sub_blocks(spec), lanes, lane, sub), uint32_t(mn) >> 4);
 }
 
 void clear_block(const FormatSpec& spec, uint32_t lanes, std::byte* block) {
@@ -177,31 +201,37 @@ void dequantize_row(const FormatSpec& spec, uint32_t cols, uint32_t lanes, uint3
   const uint32_t block_bytes = block_layout(spec, lanes).block_bytes;
   for (uint32_t c = 0; c < cols; ++c) {
     const std::byte* block = strip + size_t(c / spec.block_inputs) * block_bytes;
-    const uint32_t k = c % spec.block_inputs;
+    const uint32_t k = c % spec.block_inputs, group = spec.group_size == 0 ? 0 : k / spec.group_size;
     const float q = code_value(spec, get_code(spec, lanes, block, lane, k));
+    const auto half_d = [&](uint32_t g) { return f16_to_f32(get_d(spec, lanes, block, lane, g)); };
+    const auto half_m = [&](uint32_t g) { return f16_to_f32(get_m(spec, lanes, block, lane, g)); };
+    const auto sc = [&] { return float(get_sc(spec, lanes, block, lane, group)); };
     switch (spec.scale) {
       case ScaleKind::None:
         out[c] = q;
         break;
       case ScaleKind::F16:
-        out[c] = f16_to_f32(get_d(spec, lanes, block, lane, k / 32)) * q;
+        out[c] = half_d(group) * q;
+        break;
+      case ScaleKind::E8M0:
+        out[c] = std::ldexp(1.0f, int(get_d(spec, lanes, block, lane, group)) - 128) * q;
         break;
       case ScaleKind::F16Min: {
-        const float product = f16_to_f32(get_d(spec, lanes, block, lane, k / 32)) * q;
-        out[c] = product + f16_to_f32(get_m(spec, lanes, block, lane, k / 32));
+        const float product = half_d(group) * q;
+        out[c] = product + half_m(group);
         break;
       }
-      case ScaleKind::Super6Min: {
-        const float scale =
-            f16_to_f32(get_d(spec, lanes, block, lane, 0)) * float(get_sc(spec, lanes, block, lane, k / 32));
-        const float minimum =
-            f16_to_f32(get_m(spec, lanes, block, lane, 0)) * float(get_mn(spec, lanes, block, lane, k / 32));
-        out[c] = scale * q - minimum;
+      case ScaleKind::Super6Min:
+      case ScaleKind::Super4Min: {
+        const float scale = half_d(0) * sc();
+        const float minimum = half_m(0) * float(get_mn(spec, lanes, block, lane, group));
+        const float product = scale * q;
+        out[c] = product - minimum;
         break;
       }
-      case ScaleKind::Super8: {
-        const float scale =
-            f16_to_f32(get_d(spec, lanes, block, lane, 0)) * float(get_sc(spec, lanes, block, lane, k / 16));
+      case ScaleKind::Super8:
+      case ScaleKind::Super6: {
+        const float scale = half_d(0) * sc();
         out[c] = scale * q;
         break;
       }

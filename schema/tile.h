@@ -14,19 +14,20 @@ namespace sluice {
 uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t k);
 void put_code(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t k, uint32_t code);
 
-// f16 bits. `group`: of 32 inputs for kinds F16 and F16Min, 0 for the Super kinds. m: the minimum, or dmin.
+// f16 bits, or the exponent byte of kind E8M0. `group`: 0 for the Super kinds. m: the minimum, or dmin.
 uint16_t get_d(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group);
 void put_d(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t d);
 uint16_t get_m(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group);
 void put_m(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t m);
 
-// Sub-block scales and minima of the Super kinds: 6 bits for Super6Min (sub = 0…7), int8 for Super8 (sub = 0…15).
+// Scales and minima of the sub-blocks (groups) of the Super kinds: 0…63 for Super6Min, 0…15 for Super4Min, -32…31 for
+// Super6, int8 for Super8.
 int get_sc(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub);
 void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int sc);
 int get_mn(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub);
 void put_mn(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int mn);
 
-// A block of padding: codes = zero point, scales and minima 0.
+// A block of padding: codes = zero point, all else zero bytes.
 void clear_block(const FormatSpec& spec, uint32_t lanes, std::byte* block);
 
 // The first `cols` weights of row `lane` of a strip, in the float32 arithmetic of FORMAT.md.

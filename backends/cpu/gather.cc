@@ -19,16 +19,19 @@ float half_at(const uint8_t* p, size_t i) {
 // The code of input k of a block whose codes begin at `low`; L lanes.
 uint32_t code_at(const uint8_t* low, const uint8_t* high, uint32_t bits, uint32_t k, uint32_t lane, uint32_t L) {
   const uint32_t g = k / 32, i = k % 32 / 4, byte = 4 * lane + k % 4, line = 4 * L;
+  const auto pair = [&](const uint8_t* p) { return uint32_t(p[(2 * g + i / 4) * line + byte] >> (2 * (i % 4)) & 3); };
+  const auto bit = [&](const uint8_t* p) { return uint32_t(p[g * line + byte] >> i & 1); };
   if (bits == 8) return low[(8 * g + i) * line + byte];
-  uint32_t code = low[(4 * g + i % 4) * line + byte] >> (i / 4 * 4) & 15;
-  if (bits == 5) code |= (high[g * line + byte] >> i & 1) << 4;
-  if (bits == 6) code |= (high[(2 * g + i / 4) * line + byte] >> (2 * (i % 4)) & 3) << 4;
-  return code;
+  if (bits == 2) return pair(low);
+  if (bits == 3) return pair(low) | bit(high) << 2;
+  const uint32_t code = low[(4 * g + i % 4) * line + byte] >> (i / 4 * 4) & 15;
+  return bits == 5 ? code | bit(high) << 4 : bits == 6 ? code | pair(high) << 4 : code;
 }
 
-uint32_t super6_at(const uint8_t* low, const uint8_t* high, uint32_t s, uint32_t lane, uint32_t L) {
-  const uint32_t l = low[(s % 4) * L + lane] >> (s / 4 * 4) & 15;
-  return l | (high[(s % 2) * L + lane] >> (2 * (s / 2)) & 3) << 4;
+// 6-bit number s of n.
+uint32_t six_bits_at(const uint8_t* low, const uint8_t* high, uint32_t n, uint32_t s, uint32_t lane, uint32_t L) {
+  const uint32_t l = low[s % (n / 2) * L + lane] >> (s / (n / 2) * 4) & 15;
+  return l | (high[s % (n / 4) * L + lane] >> (2 * (s / (n / 4))) & 3) << 4;
 }
 
 float weight_at(const WeightFormat& f, const uint8_t* block, uint32_t k, uint32_t lane, uint32_t L) {
@@ -41,27 +44,39 @@ float weight_at(const WeightFormat& f, const uint8_t* block, uint32_t k, uint32_
     std::memcpy(&value, &bits, 4);
     return value;
   }
-  const bool super = f.scale == ScaleKind::kSuper6Min || f.scale == ScaleKind::kSuper8;
-  const uint32_t head = f.scale == ScaleKind::kF16      ? 4 * L
-                        : f.scale == ScaleKind::kF16Min ? 8 * L
-                        : f.scale == ScaleKind::kSuper8 ? 20 * L
-                                                        : 16 * L;
-  const uint8_t* low = block + head;
-  const uint32_t code = code_at(low, low + (super ? 128 : 32) * L, f.code_bits, k, lane, L);
+  // What is not codes comes first.
+  const uint32_t code_bytes = f.block_inputs * f.code_bits / 8 * L;
+  const uint8_t* low = block + size_t(f.block_bytes) * L / kStripRows - code_bytes;
+  const uint8_t* high = low + f.block_inputs * (f.code_bits < 4 ? 2 : 4) / 8 * L;
+  const uint32_t code = code_at(low, high, f.code_bits, k, lane, L);
   const float q = f.has_table                 ? float(f.table[code])
                   : f.code == CodeKind::kInt8 ? float(int8_t(code))
                                               : float(int32_t(code) - int32_t(f.zero_point));
-  const uint32_t g = k / 32;
+  const uint32_t n = f.block_inputs / f.group_size, s = k / f.group_size;
   switch (f.scale) {
     case ScaleKind::kF16:
-      return half_at(block, g * L + lane) * q;
+      return half_at(block, s * L + lane) * q;
     case ScaleKind::kF16Min:
-      return half_at(block, g * L + lane) * q + half_at(block + 4 * L, g * L + lane);
+      return half_at(block, s * L + lane) * q + half_at(block + 2 * n * L, s * L + lane);
+    case ScaleKind::kE8M0: {
+      const uint32_t e = block[s * L + lane], bits = e < 2 ? 0x200000u << e : (e - 1) << 23;  // denormal below 2
+      float power;
+      std::memcpy(&power, &bits, 4);
+      return power * q;
+    }
     case ScaleKind::kSuper8:
-      return half_at(block, lane) * float(int8_t(block[4 * L + k / 16 * L + lane])) * q;
+      return half_at(block, lane) * float(int8_t(block[4 * L + s * L + lane])) * q;
+    case ScaleKind::kSuper6: {
+      const uint8_t* sc = block + (n == 16 ? 4 : 2) * L;
+      return half_at(block, lane) * float(int32_t(six_bits_at(sc, sc + n / 2 * L, n, s, lane, L)) - 32) * q;
+    }
+    case ScaleKind::kSuper4Min: {
+      const uint8_t both = block[4 * L + s * L + lane];
+      return half_at(block, lane) * float(both & 15) * q - half_at(block + 2 * L, lane) * float(both >> 4);
+    }
     default: {
-      const float sc = float(super6_at(block + 4 * L, block + 12 * L, g, lane, L));
-      const float mn = float(super6_at(block + 8 * L, block + 14 * L, g, lane, L));
+      const float sc = float(six_bits_at(block + 4 * L, block + 12 * L, n, s, lane, L));
+      const float mn = float(six_bits_at(block + 8 * L, block + 14 * L, n, s, lane, L));
       return half_at(block, lane) * sc * q - half_at(block + 2 * L, lane) * mn;
     }
   }

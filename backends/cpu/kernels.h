@@ -10,15 +10,21 @@ namespace sluice::cpu {
 
 // The weight formats the kernels know; format_id() in formats.h finds the one of a WeightFormat.
 enum class FormatId : uint8_t {
+  kF16Code2,
   kF16Code4,
   kF16Table4,
+  kF16By16Table4,
   kF16Code5,
   kF16Code8,
   kF16MinCode4,
   kF16MinCode5,
   kSuper6MinCode4,
   kSuper6MinCode5,
+  kSuper4MinCode2,
+  kSuper6Code3,
+  kSuper6Table4,
   kSuper8Code6,
+  kE8M0Table4,
   kF32,
   kF16,
   kBF16,

@@ -40,68 +40,98 @@ class Block {
   uint32_t lanes_, lane_;
 };
 
+// Scale groups of a block.
+uint32_t groups_of(const WeightFormat& f) { return f.block_inputs / f.group_size; }
+
 // Sections' lengths in bytes for one lane.
-uint32_t bytes_before_codes(ScaleKind scale) {
-  switch (scale) {
+uint32_t bytes_before_codes(const WeightFormat& f) {
+  const uint32_t n = groups_of(f);
+  switch (f.scale) {
     case ScaleKind::kF16:
-      return 4;  // d: 2 groups
+      return 2 * n;  // d
     case ScaleKind::kF16Min:
-      return 4 + 4;  // d, m
+      return 2 * n + 2 * n;  // d, m
+    case ScaleKind::kE8M0:
+      return n;  // e
     case ScaleKind::kSuper6Min:
       return 2 + 2 + 4 + 4 + 2 + 2;  // d, dmin, sc low, mn low, sc high, mn high
+    case ScaleKind::kSuper4Min:
+      return 2 + 2 + n;  // d, dmin, sc and mn
+    case ScaleKind::kSuper6:
+      return n == 16 ? 2 + 2 + 8 + 4 : 2 + 4 + 2;  // d, (pad,) sc low, sc high
     default:
-      return 2 + 2 + 16;  // Super8: d, pad, sc
+      return 2 + 2 + n;  // Super8: d, pad, sc
   }
 }
 
-// The 6-bit number of sub-block g whose low and high parts begin at the given sections.
-float six_bits(const Block& b, uint32_t low_section, uint32_t high_section, uint32_t g) {
-  const uint32_t nibbles = b.byte(low_section, g % 4), pairs = b.byte(high_section, g % 2);
-  return float((g < 4 ? nibbles & 15 : nibbles >> 4) + (pairs >> 2 * (g / 2)) % 4 * 16);
+// 6-bit number g of n whose low and high parts begin at the given sections.
+float six_bits(const Block& b, uint32_t low_section, uint32_t high_section, uint32_t n, uint32_t g) {
+  const uint32_t nibbles = b.byte(low_section, g % (n / 2)), pairs = b.byte(high_section, g % (n / 4));
+  return float((g < n / 2 ? nibbles & 15 : nibbles >> 4) + (pairs >> 2 * (g / (n / 4))) % 4 * 16);
 }
 
 float signed_byte(uint32_t byte) { return byte < 128 ? float(byte) : float(byte) - 256.0f; }
 
-// The 32 codes of group g, as the numbers they stand for.
+// The 32 codes of lines' group g, as the numbers they stand for.
 void codes_of_group(const WeightFormat& f, const Block& b, uint32_t g, float q[32]) {
-  const uint32_t low = bytes_before_codes(f.scale), high = low + f.block_inputs / 32 * 16;
+  const uint32_t low = bytes_before_codes(f), high = low + f.block_inputs * (f.code_bits < 4 ? 2 : 4) / 8;
   for (uint32_t k = 0; k < 32; ++k) {
     const uint32_t i = k / 4, j = k % 4;
     if (f.code_bits == 8) {
       q[k] = signed_byte(b.code_byte(low, 8 * g + i, j));
       continue;
     }
-    const uint32_t nibbles = b.code_byte(low, 4 * g + i % 4, j);
-    uint32_t code = k < 16 ? nibbles & 15 : nibbles >> 4;
-    if (f.code_bits == 5 && (b.code_byte(high, g, j) & 1u << i)) code += 16;
-    if (f.code_bits == 6) code += (b.code_byte(high, 2 * g + k / 16, j) >> 2 * (i % 4)) % 4 * 16;
+    const auto pair = [&](uint32_t section) { return (b.code_byte(section, 2 * g + k / 16, j) >> 2 * (i % 4)) % 4; };
+    const auto bit = [&](uint32_t section) { return (b.code_byte(section, g, j) >> i) % 2; };
+    uint32_t code;
+    if (f.code_bits < 4) {
+      code = pair(low);
+      if (f.code_bits == 3) code += bit(high) * 4;
+    } else {
+      const uint32_t nibbles = b.code_byte(low, 4 * g + i % 4, j);
+      code = k < 16 ? nibbles & 15 : nibbles >> 4;
+      if (f.code_bits == 5) code += bit(high) * 16;
+      if (f.code_bits == 6) code += pair(high) * 16;
+    }
     q[k] = f.has_table ? float(f.table[code]) : float(code) - float(f.zero_point);
+  }
+}
+
+// Scale group g of a block: w = scale * q, or scale * q - minimum.
+struct GroupScale {
+  float scale = 0, minimum = 0;
+};
+
+GroupScale group_scale(const WeightFormat& f, const Block& b, uint32_t g) {
+  const uint32_t n = groups_of(f);
+  switch (f.scale) {
+    case ScaleKind::kF16:
+      return {b.half(0, g)};
+    case ScaleKind::kF16Min:
+      return {b.half(0, g), -b.half(2 * n, g)};
+    case ScaleKind::kE8M0:
+      return {std::ldexp(1.0f, int(b.byte(0, g)) - 128)};
+    case ScaleKind::kSuper6Min:
+      return {b.half(0, 0) * six_bits(b, 4, 12, n, g), b.half(2, 0) * six_bits(b, 8, 14, n, g)};
+    case ScaleKind::kSuper4Min:
+      return {b.half(0, 0) * float(b.byte(4, g) & 15), b.half(2, 0) * float(b.byte(4, g) >> 4)};
+    case ScaleKind::kSuper6: {
+      const uint32_t low = n == 16 ? 4 : 2;
+      return {b.half(0, 0) * (six_bits(b, low, low + n / 2, n, g) - 32.0f)};
+    }
+    default:
+      return {b.half(0, 0) * signed_byte(b.byte(4, g))};
   }
 }
 
 void dequantize_group(const WeightFormat& f, const Block& b, uint32_t g, float w[32]) {
   codes_of_group(f, b, g, w);
-  switch (f.scale) {
-    case ScaleKind::kF16: {
-      const float d = b.half(0, g);
-      for (uint32_t k = 0; k < 32; ++k) w[k] = d * w[k];
-      break;
-    }
-    case ScaleKind::kF16Min: {
-      const float d = b.half(0, g), m = b.half(4, g);
-      for (uint32_t k = 0; k < 32; ++k) w[k] = d * w[k] + m;
-      break;
-    }
-    case ScaleKind::kSuper8: {
-      const float d = b.half(0, 0),
-                  scales[2] = {d * signed_byte(b.byte(4, 2 * g)), d * signed_byte(b.byte(4, 2 * g + 1))};
-      for (uint32_t k = 0; k < 32; ++k) w[k] = scales[k / 16] * w[k];
-      break;
-    }
-    default: {
-      const float scale = b.half(0, 0) * six_bits(b, 4, 12, g), min = b.half(2, 0) * six_bits(b, 8, 14, g);
-      for (uint32_t k = 0; k < 32; ++k) w[k] = scale * w[k] - min;
-    }
+  const bool has_minimum =
+      f.scale == ScaleKind::kF16Min || f.scale == ScaleKind::kSuper6Min || f.scale == ScaleKind::kSuper4Min;
+  for (uint32_t k = 0; k < 32; ++k) {
+    const GroupScale s = group_scale(f, b, (32 * g + k) / f.group_size);
+    w[k] = s.scale * w[k];
+    if (has_minimum) w[k] = w[k] - s.minimum;
   }
 }
 
@@ -132,26 +162,21 @@ bool can_dequantize(const WeightFormat& f) {
     default:
       break;
   }
-  uint32_t head, inputs, group;
-  switch (f.scale) {
-    case ScaleKind::kF16:
-      head = 4, inputs = 64, group = 32;
-      break;
-    case ScaleKind::kF16Min:
-      head = 8, inputs = 64, group = 32;
-      break;
-    case ScaleKind::kSuper6Min:
-      head = 16, inputs = 256, group = 32;
-      break;
-    case ScaleKind::kSuper8:
-      head = 20, inputs = 256, group = 16;
-      break;
-    default:
-      return false;
-  }
-  const bool bits_known = f.code == CodeKind::kInt8 ? f.code_bits == 8 : f.code_bits >= 4 && f.code_bits <= 6;
-  return bits_known && f.group_size == group && f.block_inputs == inputs && (!f.has_table || f.code_bits == 4) &&
-         f.block_bytes == 16 * (head + inputs * f.code_bits / 8);
+  struct Known {
+    ScaleKind scale;
+    uint32_t group, inputs, least_bits, most_bits;
+  };
+  constexpr Known kKnown[] = {{ScaleKind::kF16, 32, 64, 2, 8},        {ScaleKind::kF16, 16, 64, 4, 4},
+                              {ScaleKind::kF16Min, 32, 64, 4, 5},     {ScaleKind::kE8M0, 32, 128, 4, 4},
+                              {ScaleKind::kSuper6Min, 32, 256, 4, 5}, {ScaleKind::kSuper4Min, 16, 256, 2, 2},
+                              {ScaleKind::kSuper6, 16, 256, 3, 3},    {ScaleKind::kSuper6, 32, 256, 4, 4},
+                              {ScaleKind::kSuper8, 16, 256, 6, 6}};
+  const bool bits_fit_kind = f.code == CodeKind::kInt8 ? f.code_bits == 8 : f.code_bits >= 2 && f.code_bits <= 6;
+  if (!bits_fit_kind || (f.has_table && f.code_bits != 4)) return false;
+  return std::any_of(std::begin(kKnown), std::end(kKnown), [&](const Known& k) {
+    return k.scale == f.scale && k.group == f.group_size && k.inputs == f.block_inputs && f.code_bits >= k.least_bits &&
+           f.code_bits <= k.most_bits && f.block_bytes == 16 * (bytes_before_codes(f) + k.inputs * f.code_bits / 8);
+  });
 }
 
 void dequantize_row(const WeightFormat& f, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k_begin,

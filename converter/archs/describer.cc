@@ -133,8 +133,8 @@ Result<const GgufTensor*> Describer::take(int32_t layer, std::string_view name) 
   if (!tensor) return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing", full.c_str());
   if (!tensor->format->native) {
     return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
-                      "tensor %s has the type %s, for which the .slm file has no format yet", full.c_str(),
-                      tensor->format->name);
+                      "tensor %s has the type %s, which cannot be converted: %s", full.c_str(), tensor->format->name,
+                      tensor->format->remark);
   }
   used_.insert(tensor);
   return tensor;
@@ -145,7 +145,7 @@ Status Describer::vector(Role role, int32_t layer, std::string_view name, uint32
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (tensor->format->unpack) {
     return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
-                      "tensor %s has the type %s, expected floats", tensor->name.c_str(), tensor->format->name);
+                      "tensor %s has the type %s, expected plain numbers", tensor->name.c_str(), tensor->format->name);
   }
   Part part;
   part.layer = layer, part.row_major = true;

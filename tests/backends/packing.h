@@ -35,6 +35,7 @@ inline WeightFormat float_format(CodeKind code) {
 inline std::vector<NamedFormat> all_formats() {
   constexpr auto kU = CodeKind::kUnsigned;
   std::vector<NamedFormat> v = {
+      {"F16 2", int_format(kU, ScaleKind::kF16, 2, 1, 32, 64, 320)},
       {"F16 4", int_format(kU, ScaleKind::kF16, 4, 8, 32, 64, 576)},
       {"F16 5", int_format(kU, ScaleKind::kF16, 5, 16, 32, 64, 704)},
       {"F16 8", int_format(CodeKind::kInt8, ScaleKind::kF16, 8, 0, 32, 64, 1088)},
@@ -42,16 +43,24 @@ inline std::vector<NamedFormat> all_formats() {
       {"F16Min 5", int_format(kU, ScaleKind::kF16Min, 5, 0, 32, 64, 768)},
       {"Super6Min 4", int_format(kU, ScaleKind::kSuper6Min, 4, 0, 32, 256, 2304)},
       {"Super6Min 5", int_format(kU, ScaleKind::kSuper6Min, 5, 0, 32, 256, 2816)},
+      {"Super4Min 2", int_format(kU, ScaleKind::kSuper4Min, 2, 0, 16, 256, 1344)},
+      {"Super6 3", int_format(kU, ScaleKind::kSuper6, 3, 4, 16, 256, 1792)},
       {"Super8 6", int_format(kU, ScaleKind::kSuper8, 6, 32, 16, 256, 3392)},
       {"F32", float_format(CodeKind::kF32)},
       {"F16", float_format(CodeKind::kF16)},
       {"BF16", float_format(CodeKind::kBF16)},
   };
-  WeightFormat table = int_format(kU, ScaleKind::kF16, 4, 0, 32, 64, 576);
-  const int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};  // as iq4_nl
-  table.has_table = true;
-  std::memcpy(table.table, values, 16);
-  v.push_back({"F16 4 with table", table});
+  const int8_t iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  const int8_t fp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  const auto with_table = [&](const char* name, WeightFormat f, const int8_t(&values)[16]) {
+    f.has_table = true;
+    std::memcpy(f.table, values, 16);
+    v.push_back({name, f});
+  };
+  with_table("F16 4 with table", int_format(kU, ScaleKind::kF16, 4, 0, 32, 64, 576), iq4);
+  with_table("F16 by 16 4 with table", int_format(kU, ScaleKind::kF16, 4, 0, 16, 64, 640), fp4);
+  with_table("Super6 4 with table", int_format(kU, ScaleKind::kSuper6, 4, 0, 32, 256, 2176), iq4);
+  with_table("E8M0 4 with table", int_format(kU, ScaleKind::kE8M0, 4, 0, 32, 128, 1088), fp4);
   return v;
 }
 
@@ -114,79 +123,111 @@ class TestMatrix {
         if (row < rows_) put_float(block, row, block_index, r);
         continue;
       }
-      // The numbers of this row in this block.
-      const uint32_t groups = f.block_inputs / 32;
-      uint16_t d[8] = {}, m[8] = {};
-      uint32_t sc[16] = {}, mn[8] = {};
-      const bool is_super = f.scale == ScaleKind::kSuper6Min || f.scale == ScaleKind::kSuper8;
-      for (uint32_t g = 0; g < groups; ++g) {
-        d[g] = draw_half(false), m[g] = draw_half(true), sc[2 * g] = draw(256), sc[2 * g + 1] = draw(256);
-        mn[g] = draw(64);
-        if (f.scale == ScaleKind::kSuper6Min) sc[g] = draw(64);
-      }
-      if (row >= rows_) std::memset(d, 0, sizeof d), std::memset(m, 0, sizeof m), std::memset(sc, 0, sizeof sc);
-      if (is_super) {
-        if (d[0]) d[0] = uint16_t(d[0] - (5 << 10));  // sc multiplies it
-        if (m[0]) m[0] = uint16_t((m[0] & 0x7fff) - (5 << 10));
-      }
-      if (!is_super) {
-        for (uint32_t g = 0; g < 2; ++g) {
-          const bool padding = block_index * 64 + 32 * g >= cols_;
-          if (padding) d[g] = m[g] = 0;
-          put_half(block, 0, g * L + r, d[g]);
-          if (f.scale == ScaleKind::kF16Min) put_half(block, 64, g * L + r, m[g]);
-        }
-      } else {
-        put_half(block, 0, r, d[0]);
-        for (uint32_t g = 0; g < 8; ++g) {
-          const uint32_t first = block_index * 256 + 32 * g;
-          if (f.scale == ScaleKind::kSuper8) {
-            for (uint32_t h = 0; h < 2; ++h) {
-              if (first + 16 * h >= cols_) sc[2 * g + h] = 0;
-              *at(block, 64, (2 * g + h) * L + r) = std::byte(sc[2 * g + h]);
-            }
-          } else {
-            put_half(block, 32, r, m[0]);
-            if (first >= cols_) sc[g] = mn[g] = 0;
-            or_bits(at(block, 64, (g % 4) * L + r), (sc[g] & 15) << (g < 4 ? 0 : 4));
-            or_bits(at(block, 128, (g % 4) * L + r), (mn[g] & 15) << (g < 4 ? 0 : 4));
-            or_bits(at(block, 192, (g % 2) * L + r), sc[g] >> 4 << 2 * (g / 2));
-            or_bits(at(block, 224, (g % 2) * L + r), mn[g] >> 4 << 2 * (g / 2));
-          }
+      // The numbers of this row in this block, one of each for a scale group; padding keeps zeros.
+      const uint32_t n = f.block_inputs / f.group_size;
+      const bool super = f.block_inputs == 256;
+      const bool minima =
+          f.scale == ScaleKind::kF16Min || f.scale == ScaleKind::kSuper6Min || f.scale == ScaleKind::kSuper4Min;
+      float scale[16] = {}, minimum[16] = {};
+      const bool real = row < rows_;
+      if (real && super) {
+        const uint16_t d = uint16_t(draw_half(false) - (5 << 10)), m = uint16_t(draw_half(false) - (5 << 10));
+        put_half(block, 0, r, d);
+        if (minima) put_half(block, 32, r, m);
+        for (uint32_t g = 0; g < n; ++g) {
+          const bool used = block_index * 256 + g * f.group_size < cols_;
+          const int sc = used                            ? draw_sub_scale()
+                         : f.scale == ScaleKind::kSuper6 ? -32
+                                                         : 0,
+                    mn = used ? draw_minimum() : 0;
+          put_sub_scale(block, n, g, r, sc, mn);
+          scale[g] = half_value(d) * float(sc), minimum[g] = half_value(m) * float(mn);
         }
       }
-      const uint32_t head = f.scale == ScaleKind::kF16      ? 64
-                            : f.scale == ScaleKind::kF16Min ? 128
-                            : f.scale == ScaleKind::kSuper8 ? 320
-                                                            : 256;
+      for (uint32_t g = 0; real && !super && g < n; ++g) {
+        if (block_index * f.block_inputs + g * f.group_size >= cols_) continue;
+        if (f.scale == ScaleKind::kE8M0) {
+          const uint32_t e = 116 + draw(4);
+          *at(block, 0, g * L + r) = std::byte(e);
+          scale[g] = std::ldexp(1.0f, int(e) - 128);
+          continue;
+        }
+        const uint16_t d = draw_half(false), m = draw_half(true);
+        put_half(block, 0, g * L + r, d);
+        if (minima) put_half(block, 32 * n, g * L + r, m);
+        scale[g] = half_value(d), minimum[g] = -half_value(m);
+      }
       for (uint32_t k = 0; k < f.block_inputs; ++k) {
-        const uint32_t col = block_index * f.block_inputs + k, g = k / 32, in = k % 32;
+        const uint32_t col = block_index * f.block_inputs + k, g = k / f.group_size;
         uint32_t code = draw(1u << f.code_bits);
-        if (row >= rows_ || col >= cols_) code = f.zero_point;
-        put_code(block, head, groups, k, r, code);
-        if (row >= rows_ || col >= cols_) continue;
+        if (!real || col >= cols_) code = f.zero_point;
+        put_code(block, k, r, code);
+        if (!real || col >= cols_) continue;
         const float q = f.has_table                 ? float(f.table[code])
                         : f.code == CodeKind::kInt8 ? float(int8_t(uint8_t(code)))
                                                     : float(int(code) - int(f.zero_point));
         float& w = values_[size_t(row) * cols_ + col];
-        if (f.scale == ScaleKind::kF16) w = half_value(d[g]) * q;
-        if (f.scale == ScaleKind::kF16Min) w = half_value(d[g]) * q + half_value(m[g]);
-        if (f.scale == ScaleKind::kSuper8) w = half_value(d[0]) * float(int8_t(uint8_t(sc[2 * g + in / 16]))) * q;
-        if (f.scale == ScaleKind::kSuper6Min) w = half_value(d[0]) * float(sc[g]) * q - half_value(m[0]) * float(mn[g]);
+        w = scale[g] * q;
+        if (minima) w = w - minimum[g];
       }
     }
   }
 
-  void put_code(std::byte* block, uint32_t head, uint32_t groups, uint32_t k, uint32_t r, uint32_t code) {
+  int draw_sub_scale() {
+    switch (format_.scale) {
+      case ScaleKind::kSuper8:
+        return int(draw(256)) - 128;
+      case ScaleKind::kSuper6:
+        return int(draw(64)) - 32;
+      default:
+        return int(draw(format_.scale == ScaleKind::kSuper4Min ? 16 : 64));
+    }
+  }
+  int draw_minimum() { return int(draw(format_.scale == ScaleKind::kSuper4Min ? 16 : 64)); }
+
+  // A 6-bit number: its low four bits in one section, the other two in another.
+  void put_six_bits(std::byte* block, uint32_t low, uint32_t high, uint32_t n, uint32_t g, uint32_t r, uint32_t v) {
+    or_bits(at(block, low, (g % (n / 2)) * lanes_ + r), (v & 15) << (g < n / 2 ? 0 : 4));
+    or_bits(at(block, high, (g % (n / 4)) * lanes_ + r), v >> 4 << 2 * (g / (n / 4)));
+  }
+  void put_sub_scale(std::byte* block, uint32_t n, uint32_t g, uint32_t r, int sc, int mn) {
+    switch (format_.scale) {
+      case ScaleKind::kSuper8:
+        *at(block, 64, g * lanes_ + r) = std::byte(sc);
+        return;
+      case ScaleKind::kSuper4Min:
+        *at(block, 64, g * lanes_ + r) = std::byte(sc | mn << 4);
+        return;
+      case ScaleKind::kSuper6:
+        return n == 16 ? put_six_bits(block, 64, 192, n, g, r, uint32_t(sc + 32))
+                       : put_six_bits(block, 32, 96, n, g, r, uint32_t(sc + 32));
+      default:
+        put_six_bits(block, 64, 192, n, g, r, uint32_t(sc));
+        put_six_bits(block, 128, 224, n, g, r, uint32_t(mn));
+    }
+  }
+
+  // What is not codes comes first.
+  void put_code(std::byte* block, uint32_t k, uint32_t r, uint32_t code) {
+    const uint32_t head = format_.block_bytes - format_.block_inputs * format_.code_bits * 2,
+                   groups = format_.block_inputs / 32;
     const uint32_t g = k / 32, in = k % 32, i = in / 4, j = k % 4, line = 4 * lanes_, byte = 4 * r + j;
+    const auto put_pair = [&](uint32_t section, uint32_t bits) {
+      or_bits(at(block, section, (2 * g + in / 16) * line + byte), bits << (2 * (i % 4)));
+    };
+    const auto put_bit = [&](uint32_t section, uint32_t bit) {
+      or_bits(at(block, section, g * line + byte), bit << i);
+    };
     if (format_.code_bits == 8) {
       *at(block, head, (8 * g + i) * line + byte) = std::byte(code);
-      return;
+    } else if (format_.code_bits < 4) {
+      put_pair(head, code & 3);
+      if (format_.code_bits == 3) put_bit(head + groups * 128, code >> 2);
+    } else {
+      or_bits(at(block, head, (4 * g + i % 4) * line + byte), (code & 15) << (in < 16 ? 0 : 4));
+      if (format_.code_bits == 5) put_bit(head + groups * 256, code >> 4);
+      if (format_.code_bits == 6) put_pair(head + groups * 256, code >> 4);
     }
-    or_bits(at(block, head, (4 * g + i % 4) * line + byte), (code & 15) << (in < 16 ? 0 : 4));
-    const uint32_t high = head + groups * 256;
-    if (format_.code_bits == 5) or_bits(at(block, high, g * line + byte), (code >> 4) << i);
-    if (format_.code_bits == 6) or_bits(at(block, high, (2 * g + in / 16) * line + byte), (code >> 4) << (2 * (i % 4)));
   }
 
   void put_float(std::byte* block, uint32_t row, uint32_t k, uint32_t lane) {

@@ -248,16 +248,17 @@ TEST_CASE("what would compute something else is refused with the name of the ten
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.f32("llama.attention.layer_norm_rms_epsilon", 0); }), "epsilon"));
   CHECK(says(refusal(llama,
                      [](GgufBuilder& g) {
-                       g.find_tensor("blk.0.ffn_up.weight").type = 39;  // MXFP4
-                       g.find_tensor("blk.0.ffn_up.weight").data.resize(64 * 96 / 32 * 17);
+                       g.find_tensor("blk.0.ffn_up.weight").type = 16;
+                       g.find_tensor("blk.0.ffn_up.weight").dims = {256, 24};
+                       g.find_tensor("blk.0.ffn_up.weight").data.resize(24 * 66);
                      }),
-             "blk.0.ffn_up.weight has the type MXFP4, for which the .slm file has no format yet"));
+             "blk.0.ffn_up.weight has the type IQ2_XXS, which cannot be converted: its codes are places in a table"));
   CHECK(says(refusal(llama,
                      [](GgufBuilder& g) {
                        g.find_tensor("blk.0.attn_norm.weight").type = toy::kQ8_0;
                        g.find_tensor("blk.0.attn_norm.weight").data.resize(68);
                      }),
-             "blk.0.attn_norm.weight has the type Q8_0, expected floats"));
+             "blk.0.attn_norm.weight has the type Q8_0, expected plain numbers"));
 }
 
 }  // namespace sluice::test

@@ -63,11 +63,10 @@ TEST_CASE("a toy of each family and block format converts with every weight bit-
   TemporaryFolder folder;
   ToyOptions o;
   o.architecture = GENERATE("llama", "qwen2", "qwen3", "gemma3");
-  o.matrix_type = GENERATE(uint32_t(toy::kF32), toy::kF16, toy::kBF16, toy::kQ4_0, toy::kQ4_1, toy::kQ5_0, toy::kQ5_1,
-                           toy::kQ8_0, toy::kIQ4_NL, toy::kQ4_K, toy::kQ5_K, toy::kQ6_K);
+  o.matrix_type = GENERATE(from_range(std::begin(toy::kExactTypes), std::end(toy::kExactTypes)));
   o.tied = o.matrix_type % 2 == 0;
   o.n_layers = 1;
-  if (o.matrix_type >= toy::kQ4_K && o.matrix_type <= toy::kQ6_K) o.d_model = o.d_ff = 256;
+  if (toy::block_of(o.matrix_type) > 32) o.d_model = o.d_ff = 256;
   CAPTURE(o.architecture, o.matrix_type);
   const GgufBuilder g = toy_gguf(o);
   g.write(folder / "toy.gguf");
@@ -189,6 +188,25 @@ TEST_CASE("rows beyond the vocabulary are dropped with a notice, missing rows ar
   REQUIRE(!refused.ok());
   CHECK(refused.error().message.find("token_embd.weight has the shape [64, 324], expected [64, 325]") !=
         std::string::npos);
+}
+
+TEST_CASE("weights that cannot keep their value are announced once for each type", "[converter]") {
+  TemporaryFolder folder;
+  GgufBuilder g = toy_gguf({});
+  Rng rng(7);
+  for (const char* name : {"blk.0.ffn_up.weight", "blk.1.ffn_up.weight", "blk.0.ffn_norm.weight"}) {
+    GgufBuilder::Tensor& tensor = g.find_tensor(name);
+    const uint64_t n = tensor.dims[0] * (tensor.dims.size() > 1 ? tensor.dims[1] : 1);
+    tensor.type = toy::kF64;
+    tensor.data = random_weights(toy::kF64, n, 0.1f, rng);
+  }
+  g.write(folder / "toy.gguf");
+  std::vector<std::string> notices;
+  ConvertOptions options;
+  options.notice = [&](const std::string& line) { notices.push_back(line); };
+  REQUIRE(convert_file(folder / "toy.gguf", folder / "toy.slm", options).ok());
+  CHECK(notices == std::vector<std::string>{"3 tensors of the type F64 as f32, rounded to float32"});
+  check_all_weights(g, folder / "toy.slm", 16);
 }
 
 TEST_CASE("a vocabulary-only file of any architecture becomes a vocabulary-only .slm", "[converter]") {

@@ -17,6 +17,11 @@ float half(const uint8_t* p) {
   return sign * (exponent ? std::ldexp(float(1024 + mantissa), exponent - 25) : std::ldexp(float(mantissa), -24));
 }
 
+uint64_t bytes_of(const uint8_t* p, int n) {
+  uint64_t all = 0;
+  for (int i = 0; i < n; ++i) all |= uint64_t(p[i]) << (8 * i);
+  return all;
+}
 int low(uint8_t x) { return x & 15; }
 int high(uint8_t x) { return x >> 4; }
 int nibble(const uint8_t* qs, int i) { return i < 16 ? low(qs[i]) : high(qs[i - 16]); }
@@ -25,6 +30,21 @@ int bit(const uint8_t* bytes, int i) { return bytes[i / 8] >> (i % 8) & 1; }
 int k_scale(const uint8_t* s, int j) { return j < 4 ? s[j] & 63 : low(s[j + 4]) | (s[j - 4] >> 6) << 4; }
 int k_minimum(const uint8_t* s, int j) { return j < 4 ? s[j + 4] & 63 : high(s[j + 4]) | (s[j] >> 6) << 4; }
 
+float literal_power_of_two(int exponent) { return float(std::pow(2.0, exponent)); }
+float ue4m3(uint8_t x) {  // halved
+  const int exponent = (x >> 3) & 15, fraction = x & 7;
+  if (x == 0x7f) return 0;
+  return exponent ? (1 + float(fraction) / 8) * literal_power_of_two(exponent - 8)
+                  : float(fraction) * literal_power_of_two(-10);
+}
+int pair_of_256(const uint8_t* qs, int i) { return qs[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3; }
+// Digit n (the first is the highest) of a number of five base-3 digits, stored as ceil(number * 256 / 243).
+int base_3_digit(uint8_t byte, int n) {
+  int number = byte * 243 / 256;  // rounded down again
+  for (int left = 4 - n; left > 0; --left) number /= 3;
+  return number % 3;
+}
+constexpr int kFp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 constexpr int kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 struct Size {
@@ -49,6 +69,37 @@ Size size_of(uint32_t type) {
       return {32, 24};
     case 8:
       return {32, 34};
+    case 9:
+      return {32, 36};
+    case 10:
+      return {256, 84};
+    case 11:
+      return {256, 110};
+    case 15:
+      return {256, 292};
+    case 23:
+      return {256, 136};
+    case 24:
+      return {1, 1};
+    case 25:
+      return {1, 2};
+    case 26:
+      return {1, 4};
+    case 27:
+    case 28:
+      return {1, 8};
+    case 34:
+      return {256, 54};
+    case 35:
+      return {256, 66};
+    case 39:
+      return {32, 17};
+    case 40:
+      return {64, 36};
+    case 41:
+      return {128, 18};
+    case 42:
+      return {64, 18};
     case 12:
       return {256, 144};
     case 13:
@@ -114,6 +165,59 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
       const float scale = half(b + 208) * float(int8_t(b[192 + i / 16]));
       return scale * float((low_bits | high_bits << 4) - 32);
     }
+    case 9:
+      return half(b) * float(int8_t(b[4 + i]));
+    case 10: {
+      const float scale = half(b + 80) * float(low(b[i / 16]));
+      const float minimum = half(b + 82) * float(high(b[i / 16]));
+      const float product = scale * float(pair_of_256(b + 16, i));
+      return product - minimum;
+    }
+    case 11: {
+      const uint8_t* s = b + 96;
+      const int sub = i / 16, low_bits = sub < 8 ? low(s[sub]) : high(s[sub - 8]);
+      const int sc = low_bits | (s[8 + sub % 4] >> (2 * (sub / 4)) & 3) << 4;
+      const int q = pair_of_256(b + 32, i) - (b[i % 32] >> (i / 32) & 1 ? 0 : 4);
+      const float scale = half(b + 108) * float(sc - 32);
+      return scale * float(q);
+    }
+    case 15:
+      return std::bit_cast<float>(uint32_t(bytes_of(b, 4))) * float(int8_t(b[4 + i]));
+    case 23: {
+      const int s = i / 32, high_bits = (b[2] + 256 * b[3]) >> (2 * s) & 3;
+      const int low_bits = s % 2 ? high(b[4 + s / 2]) : low(b[4 + s / 2]);
+      const float scale = half(b) * float((low_bits | high_bits << 4) - 32);
+      return scale * float(kValues[nibble(b + 8 + 16 * s, i % 32)]);
+    }
+    case 24:
+      return float(int8_t(b[0]));
+    case 25:
+      return float(int16_t(b[0] | b[1] << 8));
+    case 26:
+      return float(int32_t(bytes_of(b, 4)));
+    case 27:
+      return float(int64_t(bytes_of(b, 8)));
+    case 28:
+      return float(std::bit_cast<double>(bytes_of(b, 8)));
+    case 34: {
+      const int digit = i < 160   ? base_3_digit(b[i % 32], i / 32)
+                        : i < 240 ? base_3_digit(b[32 + (i - 160) % 16], (i - 160) / 16)
+                                  : base_3_digit(b[48 + (i - 240) % 4], (i - 240) / 4);
+      return half(b + 52) * float(digit - 1);
+    }
+    case 35:
+      return half(b + 64) * float(pair_of_256(b, i) - 1);
+    case 39:
+      return literal_power_of_two(b[0] - 128) * float(kFp4[nibble(b + 1, i)]);
+    case 40: {
+      const int s = i / 16, k = i % 16;
+      const uint8_t byte = b[4 + 8 * s + k % 8];
+      return ue4m3(b[s]) * float(kFp4[k < 8 ? low(byte) : high(byte)]);
+    }
+    case 41:
+      return bit(b + 2, i) ? half(b) : -half(b);
+    case 42:
+      return half(b) * float((b[2 + i / 4] >> (2 * (i % 4)) & 3) - 1);
     default:
       abort();
   }

@@ -17,7 +17,22 @@ TEST_CASE("blocks have the lengths that FORMAT.md tabulates, and a row-major blo
   CHECK(find_format("q4_k")->block_bytes == 2304);
   CHECK(find_format("q6_k")->block_bytes == 3392);
   CHECK(find_format("q5_1")->block_bytes == 768);
+  CHECK(find_format("q2_k")->block_bytes == 1344);
+  CHECK(find_format("q3_k")->block_bytes == 1792);
+  CHECK(find_format("iq4_xs")->block_bytes == 2176);
+  CHECK(find_format("mxfp4")->block_bytes == 1088);
+  CHECK(find_format("nvfp4")->block_bytes == 640);
+  CHECK(find_format("q2_0")->block_bytes == 320);
   CHECK(find_format("no such") == nullptr);
+}
+
+TEST_CASE("codes of every format begin at a whole line of 64 bytes") {
+  for (const FormatSpec& spec : known_formats()) {
+    INFO(spec.name);
+    CHECK(block_layout(spec, 16).codes % 64 == 0);
+    CHECK(block_layout(spec, 16).high_codes % 64 == 0);
+    if (spec.code_bits <= 8) CHECK(spec.block_bytes % 64 == 0);
+  }
 }
 
 TEST_CASE("a strip is as many blocks as its inputs need") {
@@ -46,6 +61,15 @@ TEST_CASE("formats that differ from a known block in one field are refused") {
   CHECK(refused([](FormatSpec& s) { s.scale = fb::ScaleKind(200); }));
   CHECK(refused([](FormatSpec& s) { s.code = fb::CodeKind(200); }));
   CHECK(refused([](FormatSpec& s) { s.has_table = true, s.zero_point = 1; }));
+  FormatSpec q3 = *find_format("q3_k");
+  q3.zero_point = 7;
+  CHECK(check_format(q3).ok());
+  q3.zero_point = 8;
+  CHECK_FALSE(check_format(q3).ok());
+  FormatSpec mx = *find_format("mxfp4");
+  mx.block_inputs = 64;
+  mx.block_bytes = 544;
+  CHECK_FALSE(check_format(mx).ok());
   FormatSpec q8 = *find_format("q8_0"), q5 = *find_format("q5_0");
   q8.zero_point = 1;
   CHECK_FALSE(check_format(q8).ok());

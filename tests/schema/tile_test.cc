@@ -66,10 +66,14 @@ TEST_CASE("scales and minima are read back as they were put and do not touch eac
     INFO(s.name << " " << c.lanes);
     const BlockLayout at = block_layout(s, c.lanes);
     std::vector<std::byte> block(at.block_bytes);
-    const bool super = s.scale == fb::ScaleKind::Super6Min || s.scale == fb::ScaleKind::Super8;
-    const bool minimum = s.scale == fb::ScaleKind::F16Min || s.scale == fb::ScaleKind::Super6Min;
-    const uint32_t n_d = s.scale == fb::ScaleKind::None ? 0 : super ? 1 : s.block_inputs / 32;
-    const uint32_t n_sub = super ? s.block_inputs / s.group_size : 0;
+    using S = fb::ScaleKind;
+    const bool super = s.block_inputs == 256;
+    const bool minimum = s.scale == S::F16Min || s.scale == S::Super6Min || s.scale == S::Super4Min;
+    const uint32_t n_groups = s.scale == S::None ? 0 : s.block_inputs / s.group_size;
+    const uint32_t n_d = super ? 1 : n_groups, n_sub = super ? n_groups : 0;
+    const int most_d = s.scale == S::E8M0 ? 256 : 65536;
+    const int least = s.scale == S::Super8 ? -128 : s.scale == S::Super6 ? -32 : 0;
+    const int n_sc = s.scale == S::Super8 ? 256 : s.scale == S::Super4Min ? 16 : 64;
     for (int pass = 0; pass < 2; ++pass) {  // first put, then compare
       int number = 1;
       const auto visit = [&](auto get, auto put, uint32_t lane, uint32_t i, int value) {
@@ -80,12 +84,11 @@ TEST_CASE("scales and minima are read back as they were put and do not touch eac
         }
       };
       for (uint32_t lane = 0; lane < c.lanes; ++lane) {
-        for (uint32_t i = 0; i < n_d; ++i) visit(get_d, put_d, lane, i, 0x1234 + 77 * number++);
+        for (uint32_t i = 0; i < n_d; ++i) visit(get_d, put_d, lane, i, (0x1234 + 77 * number++) % most_d);
         for (uint32_t i = 0; minimum && i < n_d; ++i) visit(get_m, put_m, lane, i, 0x2345 + 77 * number++);
         for (uint32_t i = 0; i < n_sub; ++i) {
-          const bool eight = s.scale == fb::ScaleKind::Super8;
-          visit(get_sc, put_sc, lane, i, eight ? (37 * number) % 256 - 128 : (37 * number) % 64);
-          if (!eight) visit(get_mn, put_mn, lane, i, (41 * number) % 64);
+          visit(get_sc, put_sc, lane, i, (37 * number) % n_sc + least);
+          if (minimum) visit(get_mn, put_mn, lane, i, (41 * number) % n_sc);
           ++number;
         }
       }
@@ -110,10 +113,10 @@ TEST_CASE("weights are computed in the written order of operations") {
     std::vector<std::byte> block(s.block_bytes);
     const bool super = s.block_inputs == 256;
     put_code(s, 16, block.data(), 3, k, code);
-    put_d(s, 16, block.data(), 3, super ? 0 : k / 32, d);
-    if (m != 0) put_m(s, 16, block.data(), 3, super ? 0 : k / 32, m);
+    put_d(s, 16, block.data(), 3, super ? 0 : k / s.group_size, d);
+    if (m != 0) put_m(s, 16, block.data(), 3, super ? 0 : k / s.group_size, m);
     if (super) put_sc(s, 16, block.data(), 3, k / s.group_size, sc);
-    if (mn != 0) put_mn(s, 16, block.data(), 3, k / 32, mn);
+    if (mn != 0) put_mn(s, 16, block.data(), 3, k / s.group_size, mn);
     std::vector<float> out(s.block_inputs);
     dequantize_row(s, s.block_inputs, 16, 3, block.data(), out.data());
     return out[k];
@@ -130,6 +133,18 @@ TEST_CASE("weights are computed in the written order of operations") {
   CHECK(weight("q4_k", 200, 13, d, m, 61, 59) == (fd * 61.0f) * 13.0f - fm * 59.0f);
   CHECK(weight("q5_k", 255, 29, d, m, 63, 1) == (fd * 63.0f) * 29.0f - fm * 1.0f);
   CHECK(weight("q6_k", 100, 63, d, 0, -101, 0) == (fd * -101.0f) * 31.0f);
+  CHECK(weight("q2_0", 63, 0, d, 0, 0, 0) == -fd);
+  CHECK(weight("q2_0", 31, 3, d, 0, 0, 0) == fd * 2.0f);
+  CHECK(weight("q2_k", 200, 3, d, m, 13, 7) == (fd * 13.0f) * 3.0f - fm * 7.0f);
+  CHECK(weight("q3_k", 100, 7, d, 0, -31, 0) == (fd * -31.0f) * 3.0f);
+  CHECK(std::signbit(weight("q3_k", 100, 4, d, 0, -1, 0)));  // -d * 0
+  CHECK(weight("iq4_xs", 255, 15, d, 0, 31, 0) == (fd * 31.0f) * 113.0f);
+  CHECK(weight("nvfp4", 17, 7, d, 0, 0, 0) == fd * 12.0f);
+  CHECK(weight("mxfp4", 96, 15, 120, 0, 0, 0) == -12.0f / 256);
+  CHECK(weight("mxfp4", 5, 1, 0, 0, 0, 0) == 0x1p-128f);  // a denormal scale
+  CHECK(weight("mxfp4", 5, 2, 1, 0, 0, 0) == 0x1p-126f);
+  CHECK(weight("mxfp4", 5, 1, 255, 0, 0, 0) == 0x1p127f);
+  CHECK_FALSE(std::signbit(weight("mxfp4", 5, 8, 255, 0, 0, 0)));  // no negative zero, as in GGUF
 }
 
 }  // namespace sluice

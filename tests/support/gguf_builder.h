@@ -32,13 +32,66 @@ enum : uint32_t {
   kQ5_0 = 6,
   kQ5_1 = 7,
   kQ8_0 = 8,
+  kQ8_1 = 9,
+  kQ2_K = 10,
+  kQ3_K = 11,
   kQ4_K = 12,
   kQ5_K = 13,
   kQ6_K = 14,
+  kQ8_K = 15,
   kIQ4_NL = 20,
-  kBF16 = 30
+  kIQ4_XS = 23,
+  kI8 = 24,
+  kI16 = 25,
+  kI32 = 26,
+  kI64 = 27,
+  kF64 = 28,
+  kBF16 = 30,
+  kTQ1_0 = 34,
+  kTQ2_0 = 35,
+  kMXFP4 = 39,
+  kNVFP4 = 40,
+  kQ1_0 = 41,
+  kQ2_0 = 42
 };
+
+// Every type whose weights keep their exact value.
+inline constexpr uint32_t kExactTypes[] = {kF32,  kF16,  kBF16,  kQ4_0,  kQ4_1,  kQ5_0,  kQ5_1,   kQ8_0,
+                                           kQ8_1, kQ2_K, kQ3_K,  kQ4_K,  kQ5_K,  kQ6_K,  kIQ4_NL, kIQ4_XS,
+                                           kI8,   kI16,  kTQ1_0, kTQ2_0, kMXFP4, kNVFP4, kQ1_0,   kQ2_0};
+
+// Weights of a block.
+inline uint32_t block_of(uint32_t type) {
+  switch (type) {
+    case kQ2_K:
+    case kQ3_K:
+    case kQ4_K:
+    case kQ5_K:
+    case kQ6_K:
+    case kQ8_K:
+    case kIQ4_XS:
+    case kTQ1_0:
+    case kTQ2_0:
+      return 256;
+    case kQ1_0:
+      return 128;
+    case kNVFP4:
+    case kQ2_0:
+      return 64;
+    case kF32:
+    case kF16:
+    case kBF16:
+    case kF64:
+    case kI8:
+    case kI16:
+    case kI32:
+    case kI64:
+      return 1;
+    default:
+      return 32;
+  }
 }
+}  // namespace toy
 
 // Ids of the value types in the file.
 namespace gguf_id {
@@ -221,11 +274,19 @@ inline std::string random_weights(uint32_t type, uint64_t n, float scale, Rng& r
     case toy::kBF16:
       for (uint64_t i = 0; i < n; ++i) GgufBuilder::put(out, f32_to_bf16(scale * random_float(rng)));
       return out;
+    case toy::kF64:
+      for (uint64_t i = 0; i < n; ++i) GgufBuilder::put(out, double(scale) * double(random_float(rng)));
+      return out;
+    case toy::kI8:
+      for (uint64_t i = 0; i < n; ++i) GgufBuilder::put(out, int8_t(int(rng() % 3) - 1));
+      return out;
+    case toy::kI16:
+      for (uint64_t i = 0; i < n; ++i) GgufBuilder::put(out, int16_t(int(rng() % 3) - 1));
+      return out;
     default:
       break;
   }
-  const bool big = type == toy::kQ4_K || type == toy::kQ5_K || type == toy::kQ6_K;
-  for (uint64_t b = 0; b < n / (big ? 256 : 32); ++b) {
+  for (uint64_t b = 0; b < n / toy::block_of(type); ++b) {
     const float s = scale * wobble();
     switch (type) {
       case toy::kQ4_0:
@@ -254,6 +315,40 @@ inline std::string random_weights(uint32_t type, uint64_t n, float scale, Rng& r
         break;
       case toy::kQ6_K:
         noise(128 + 64 + 16), half(s / (127 * 32));
+        break;
+      case toy::kQ8_1:
+        half(s / 127), half(0), noise(32);
+        break;
+      case toy::kQ2_K:
+        noise(16 + 64), half(2 * s / (15 * 3)), half(s / 15);
+        break;
+      case toy::kQ3_K:
+        noise(32 + 64 + 12), half(s / (32 * 4));
+        break;
+      case toy::kQ8_K:
+        GgufBuilder::put(out, s / 127), noise(256 + 32);
+        break;
+      case toy::kIQ4_XS:
+        half(s / (32 * 127)), noise(2 + 4 + 128);
+        break;
+      case toy::kTQ1_0:
+        noise(52), half(s);
+        break;
+      case toy::kTQ2_0:
+        noise(64), half(s);
+        break;
+      case toy::kMXFP4:  // 12 · 2^(e - 128) is about s
+        GgufBuilder::put(out, uint8_t(128 + std::ilogb(s / 12))), noise(16);
+        break;
+      case toy::kNVFP4:  // scales are no smaller than 2^-10
+        for (int i = 0; i < 4; ++i) GgufBuilder::put(out, uint8_t(1 + rng() % 24));
+        noise(32);
+        break;
+      case toy::kQ1_0:
+        half(s), noise(16);
+        break;
+      case toy::kQ2_0:
+        half(s / 2), noise(16);
         break;
       default:
         fprintf(stderr, "no random weights of type %u\n", type), abort();
@@ -351,7 +446,7 @@ struct ToyOptions {
   uint32_t head_dim = 0;  // 0: d_model / n_heads
   uint32_t window = 16;   // gemma3
   bool tied = true;
-  uint32_t matrix_type = toy::kQ8_0;  // K types need d_model and d_ff that are multiples of 256
+  uint32_t matrix_type = toy::kQ8_0;  // d_model and d_ff must be multiples of toy::block_of(matrix_type)
   uint32_t embedding_type = toy::kQ8_0;
   std::string tokenizer;  // "gpt2" or "llama"; empty: the family's usual one
   std::string chat_template =

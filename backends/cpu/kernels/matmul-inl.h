@@ -8,59 +8,96 @@ namespace {
 
 // ---- codes ------------------------------------------------------------------------------------------------------
 
-// Line i of the group: bit i of each byte of `line`, as bit 4.
-template <int N>
-inline B bit4(const B& line) {
-  if constexpr (N < 4)
-    return b_and(b_shl<4 - N>(line), 0x10);
-  else if constexpr (N == 4)
-    return b_and(line, 0x10);
+// Bit N of each byte of a line, as bit To.
+template <int N, int To>
+inline B bit(const B& line) {
+  if constexpr (N < To)
+    return b_and(b_shl<To - N>(line), 1 << To);
+  else if constexpr (N == To)
+    return b_and(line, 1 << To);
   else
-    return b_and(b_shr<N - 4>(line), 0x10);
+    return b_and(b_shr<N - To>(line), 1 << To);
 }
 
-// Bits 2 N, 2 N + 1 of each byte, as bits 4, 5.
-template <int N>
-inline B bits45(const B& line) {
-  if constexpr (N < 2)
-    return b_and(b_shl<4 - 2 * N>(line), 0x30);
-  else if constexpr (N == 2)
-    return b_and(line, 0x30);
+// Bits 2 N, 2 N + 1 of each byte, as bits To, To + 1.
+template <int N, int To>
+inline B two_bits(const B& line) {
+  if constexpr (2 * N < To)
+    return b_and(b_shl<To - 2 * N>(line), 3 << To);
+  else if constexpr (2 * N == To)
+    return b_and(line, 3 << To);
   else
-    return b_and(b_shr<2>(line), 0x30);
+    return b_and(b_shr<2 * N - To>(line), 3 << To);
 }
 
-// The 8 lines of group `g`; `low` holds the nibbles or int8 codes of the block, `high` the further bits.
+// One line of single bits: bit i belongs to line i of the group.
+template <int To>
+inline void or_bits(const uint8_t* from, B w[8]) {
+  const B h = b_load(from);
+  w[0] = b_or(w[0], bit<0, To>(h)), w[1] = b_or(w[1], bit<1, To>(h));
+  w[2] = b_or(w[2], bit<2, To>(h)), w[3] = b_or(w[3], bit<3, To>(h));
+  w[4] = b_or(w[4], bit<4, To>(h)), w[5] = b_or(w[5], bit<5, To>(h));
+  w[6] = b_or(w[6], bit<6, To>(h)), w[7] = b_or(w[7], bit<7, To>(h));
+}
+
+// Two lines of bit pairs: pair i of the first belongs to line i, of the second to line 4 + i.
+template <int To>
+inline void or_pairs(const uint8_t* from, B w[8]) {
+  for (int h = 0; h < 2; ++h) {
+    const B line = b_load(from + h * 64);
+    B* v = w + 4 * h;
+    v[0] = b_or(v[0], two_bits<0, To>(line)), v[1] = b_or(v[1], two_bits<1, To>(line));
+    v[2] = b_or(v[2], two_bits<2, To>(line)), v[3] = b_or(v[3], two_bits<3, To>(line));
+  }
+}
+
+// The 8 lines of group `g`; `low` holds the nibbles, pairs or int8 codes of the block, `high` the further bits.
 template <int Bits>
 inline void unpack(const uint8_t* low, const uint8_t* high, uint32_t g, B w[8]) {
   if constexpr (Bits == 8) {
     for (int i = 0; i < 8; ++i) w[i] = as_signed(b_load(low + (8 * g + uint32_t(i)) * 64));
+  } else if constexpr (Bits < 4) {
+    for (int i = 0; i < 8; ++i) w[i] = b_zero();
+    or_pairs<0>(low + 2 * g * 64, w);
+    if constexpr (Bits == 3) or_bits<2>(high + g * 64, w);
   } else {
     for (int i = 0; i < 4; ++i) {
       const B line = b_load(low + (4 * g + uint32_t(i)) * 64);
       w[i] = b_and(line, 15);
       w[4 + i] = b_and(b_shr<4>(line), 15);
     }
-    if constexpr (Bits == 5) {
-      const B h = b_load(high + g * 64);
-      w[0] = b_or(w[0], bit4<0>(h)), w[1] = b_or(w[1], bit4<1>(h));
-      w[2] = b_or(w[2], bit4<2>(h)), w[3] = b_or(w[3], bit4<3>(h));
-      w[4] = b_or(w[4], bit4<4>(h)), w[5] = b_or(w[5], bit4<5>(h));
-      w[6] = b_or(w[6], bit4<6>(h)), w[7] = b_or(w[7], bit4<7>(h));
-    } else if constexpr (Bits == 6) {
-      for (int h = 0; h < 2; ++h) {
-        const B line = b_load(high + (2 * g + uint32_t(h)) * 64);
-        B* v = w + 4 * h;
-        v[0] = b_or(v[0], bits45<0>(line)), v[1] = b_or(v[1], bits45<1>(line));
-        v[2] = b_or(v[2], bits45<2>(line)), v[3] = b_or(v[3], bits45<3>(line));
-      }
-    }
+    if constexpr (Bits == 5) or_bits<4>(high + g * 64, w);
+    if constexpr (Bits == 6) or_pairs<4>(high + 2 * g * 64, w);
   }
 }
 
 // ---- integer formats --------------------------------------------------------------------------------------------
 
-enum class Scales { kF16, kF16Min, kSuper6Min, kSuper8 };
+// The scale kinds of FORMAT.md; "By16": with a scale for each half of a group of 32.
+enum class Scales { kF16, kF16By16, kF16Min, kE8M0, kSuper6Min, kSuper4Min, kSuper6, kSuper6By16, kSuper8 };
+
+// Groups of 32 inputs in a block, and the bytes of a block before its codes.
+constexpr uint32_t groups_of(Scales s) {
+  if (s == Scales::kE8M0) return 4;
+  return s == Scales::kF16 || s == Scales::kF16By16 || s == Scales::kF16Min ? 2 : 8;
+}
+
+constexpr uint32_t head_of(Scales s) {
+  switch (s) {
+    case Scales::kF16:
+    case Scales::kE8M0:
+      return 64;
+    case Scales::kF16By16:
+    case Scales::kF16Min:
+    case Scales::kSuper6:
+      return 128;
+    case Scales::kSuper6Min:
+    case Scales::kSuper6By16:
+      return 256;
+    default:  // kSuper4Min, kSuper8
+      return 320;
+  }
+}
 
 template <int kBits, Scales kScales, bool kTable>
 struct Format {
@@ -68,22 +105,25 @@ struct Format {
   static constexpr Scales scales = kScales;
   static constexpr bool table = kTable;
   static constexpr bool is_signed = kBits == 8 || kTable;
-  static constexpr bool has_min = kScales == Scales::kF16Min || kScales == Scales::kSuper6Min;
-  static constexpr uint32_t groups = kScales == Scales::kF16 || kScales == Scales::kF16Min ? 2 : 8;  // in a block
-  static constexpr uint32_t head = kScales == Scales::kF16      ? 64
-                                   : kScales == Scales::kF16Min ? 128
-                                   : kScales == Scales::kSuper8 ? 320
-                                                                : 256;  // bytes before the codes
-  static constexpr uint32_t low_bytes = groups * (kBits == 8 ? 512 : 256);
-  static constexpr uint32_t high_bytes = groups * (kBits == 5 ? 64 : kBits == 6 ? 128 : 0);
+  static constexpr bool adds_min = kScales == Scales::kF16Min;
+  static constexpr bool subtracts_min = kScales == Scales::kSuper6Min || kScales == Scales::kSuper4Min;
+  static constexpr bool has_min = adds_min || subtracts_min;
+  static constexpr bool by16 = kScales == Scales::kF16By16 || kScales == Scales::kSuper4Min ||
+                               kScales == Scales::kSuper6By16 || kScales == Scales::kSuper8;
+  static constexpr uint32_t groups = groups_of(kScales);
+  static constexpr bool super = groups == 8;
+  static constexpr uint32_t head = head_of(kScales);
+  static constexpr uint32_t low_bytes = groups * (kBits == 8 ? 512 : kBits < 4 ? 128 : 256);
+  static constexpr uint32_t high_bytes = groups * (kBits == 5 || kBits == 3 ? 64 : kBits == 6 ? 128 : 0);
   static constexpr uint32_t block_bytes = head + low_bytes + high_bytes;
 };
 
-// The 6-bit number of sub-block s in each lane.
-inline F super6(const uint8_t* low, const uint8_t* high, uint32_t s) {
-  I l = i_load_u8(low + (s & 3) * 16), h = i_load_u8(high + (s & 1) * 16);
-  l = s < 4 ? i_and(l, 15) : i_shr<4>(l);
-  switch (s >> 1) {
+// 6-bit number s of N in each lane.
+template <uint32_t N>
+inline I six_bits(const uint8_t* low, const uint8_t* high, uint32_t s) {
+  I l = i_load_u8(low + s % (N / 2) * 16), h = i_load_u8(high + s % (N / 4) * 16);
+  l = s < N / 2 ? i_and(l, 15) : i_shr<4>(l);
+  switch (s / (N / 4)) {
     case 0:
       h = i_and(h, 3);
       break;
@@ -97,22 +137,39 @@ inline F super6(const uint8_t* low, const uint8_t* high, uint32_t s) {
       h = i_shr<6>(h);
       break;
   }
-  return f_from_int(i_or(l, i_shl<4>(h)));
+  return i_or(l, i_shl<4>(h));
 }
 
-// The first scale and the minimum of group g of the block (Super8's other scale: see dot_columns).
+// 2^(e - 128) as the product of two normal powers: for e = 0 and 1 that is a denormal number, exactly.
+inline F power_of_two(const I& e) {
+  const F a = f_bits(i_shl<23>(i_add(i_shr<1>(e), i_set(63))));
+  const F b = f_bits(i_shl<23>(i_add(i_shr<1>(i_add(e, i_set(1))), i_set(63))));
+  return f_mul(a, b);
+}
+
+// Scale and minimum of scale group s of the block; d and dmin are the block's own (Super kinds).
 template <class T>
-inline void group_scales(const uint8_t* block, uint32_t g, const F& d, const F& dmin, F* scale, F* min) {
-  if constexpr (T::scales == Scales::kF16) {
-    *scale = f_from_half(block + 32 * g);
+inline void group_scale(const uint8_t* block, uint32_t s, const F& d, const F& dmin, F* scale, F* min) {
+  if constexpr (T::scales == Scales::kF16 || T::scales == Scales::kF16By16) {
+    *scale = f_from_half(block + 32 * s);
   } else if constexpr (T::scales == Scales::kF16Min) {
-    *scale = f_from_half(block + 32 * g);
-    *min = f_from_half(block + 64 + 32 * g);
+    *scale = f_from_half(block + 32 * s);
+    *min = f_from_half(block + 64 + 32 * s);
+  } else if constexpr (T::scales == Scales::kE8M0) {
+    *scale = power_of_two(i_load_u8(block + 16 * s));
   } else if constexpr (T::scales == Scales::kSuper6Min) {
-    *scale = f_mul(d, super6(block + 64, block + 192, g));
-    *min = f_mul(dmin, super6(block + 128, block + 224, g));
+    *scale = f_mul(d, f_from_int(six_bits<8>(block + 64, block + 192, s)));
+    *min = f_mul(dmin, f_from_int(six_bits<8>(block + 128, block + 224, s)));
+  } else if constexpr (T::scales == Scales::kSuper4Min) {
+    const I both = i_load_u8(block + 64 + 16 * s);
+    *scale = f_mul(d, f_from_int(i_and(both, 15)));
+    *min = f_mul(dmin, f_from_int(i_shr<4>(both)));
+  } else if constexpr (T::scales == Scales::kSuper6) {
+    *scale = f_mul(d, f_from_int(i_add(six_bits<8>(block + 32, block + 96, s), i_set(-32))));
+  } else if constexpr (T::scales == Scales::kSuper6By16) {
+    *scale = f_mul(d, f_from_int(i_add(six_bits<16>(block + 64, block + 192, s), i_set(-32))));
   } else {
-    *scale = f_mul(d, f_from_int(i_load_i8(block + 64 + 32 * g)));
+    *scale = f_mul(d, f_from_int(i_load_i8(block + 64 + 16 * s)));
   }
 }
 
@@ -126,7 +183,7 @@ inline void dot_lines(int32_t zero, const int32_t* sums, const B* w, const int8_
   else if constexpr (T::is_signed)
     dots[0] = dot_signed<N>(i_set(init[0]), w, q);
   else
-    dots[0] = dot_unsigned<T::bits, N>(i_set(init[0]), w, q);
+    dots[0] = dot_unsigned<(T::bits < 4 ? 4 : T::bits), N>(i_set(init[0]), w, q);
 }
 
 // NC columns from column c0 of the panel.
@@ -140,42 +197,48 @@ inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out)
     const uint8_t* block = s.data + size_t(b) * T::block_bytes;
     const uint8_t* low = block + T::head;
     F d = f_zero(), dmin = f_zero();
-    if constexpr (T::groups == 8) d = f_from_half(block);
-    if constexpr (T::scales == Scales::kSuper6Min) dmin = f_from_half(block + 32);
+    if constexpr (T::super) d = f_from_half(block);
+    if constexpr (T::subtracts_min) dmin = f_from_half(block + 32);
     for (uint32_t g = 0; g < T::groups; ++g) {
       B w[8];
       unpack<T::bits>(low, low + T::low_bytes, g, w);
       if constexpr (T::table)
         for (int i = 0; i < 8; ++i) w[i] = as_signed(b_lookup(s.table, w[i]));
       if constexpr (kStep == 2) pair_lines(w);
-      F scale, scale2 = f_zero(), min = f_zero();
-      group_scales<T>(block, g, d, dmin, &scale, &min);
-      if constexpr (T::scales == Scales::kSuper8) scale2 = f_mul(d, f_from_int(i_load_i8(block + 64 + 32 * g + 16)));
+      F scale[2] = {f_zero(), f_zero()}, min[2] = {f_zero(), f_zero()};
+      group_scale<T>(block, T::by16 ? 2 * g : g, d, dmin, &scale[0], &min[0]);
+      if constexpr (T::by16) group_scale<T>(block, 2 * g + 1, d, dmin, &scale[1], &min[1]);
       const size_t at = size_t(b * T::groups + g) * p.width + c0;
       const int8_t* q = p.q + at * 32;
       for (int c = 0; c < NC; c += kStep) {
         const int32_t* sums = p.sum16 + 2 * (at + size_t(c));
         I first[kStep], second[kStep];
-        if constexpr (T::scales == Scales::kSuper8) {
+        if constexpr (T::by16) {
           dot_lines<T, 4, kStep>(zero, sums, w, q + 32 * c, first);
           dot_lines<T, 4, kStep>(zero, sums + 1, w + 4, q + 32 * c + 16, second);
         } else {
           dot_lines<T, 8, kStep>(zero, sums, w, q + 32 * c, first);
         }
         for (int k = c; k < c + kStep; ++k) {
-          const F a = f_set(p.scale[at + size_t(k)]);
-          acc[k] = f_fma(f_from_int(first[k - c]), f_mul(scale, a), acc[k]);
-          if constexpr (T::scales == Scales::kSuper8)
-            acc[k] = f_fma(f_from_int(second[k - c]), f_mul(scale2, a), acc[k]);
-          if constexpr (T::has_min) min_acc[k] = f_fma(min, f_set(p.scaled_sum[at + size_t(k)]), min_acc[k]);
+          const float own = p.scale[at + size_t(k)];
+          const F a = f_set(own);
+          acc[k] = f_fma(f_from_int(first[k - c]), f_mul(scale[0], a), acc[k]);
+          if constexpr (T::by16) acc[k] = f_fma(f_from_int(second[k - c]), f_mul(scale[1], a), acc[k]);
+          if constexpr (T::has_min && T::by16) {
+            const int32_t* halves = sums + 2 * (k - c);
+            min_acc[k] = f_fma(min[0], f_set(own * float(halves[0])), min_acc[k]);
+            min_acc[k] = f_fma(min[1], f_set(own * float(halves[1])), min_acc[k]);
+          } else if constexpr (T::has_min) {
+            min_acc[k] = f_fma(min[0], f_set(p.scaled_sum[at + size_t(k)]), min_acc[k]);
+          }
         }
       }
     }
   }
   for (int c = 0; c < NC; ++c) {
     F r = acc[c];
-    if constexpr (T::scales == Scales::kF16Min) r = f_add(r, min_acc[c]);
-    if constexpr (T::scales == Scales::kSuper6Min) r = f_sub(r, min_acc[c]);
+    if constexpr (T::adds_min) r = f_add(r, min_acc[c]);
+    if constexpr (T::subtracts_min) r = f_sub(r, min_acc[c]);
     f_store(out + 16 * (c0 + uint32_t(c)), r);
   }
 }
