@@ -1,30 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/sampling/filters.h"
 
-#include <algorithm>
-#include <limits>
-
-#include "runtime/sampling/exact_exp.h"
+#include <cmath>
 
 namespace sluice {
-namespace {
-
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-
-float max_logit(std::span<const Candidate> candidates) {
-  float best = kMinusInfinity;
-  for (const Candidate& c : candidates) best = std::max(best, c.logit);
-  return best;
-}
-
-// exp(logit - max), where an infinite maximum (all logits -inf, or one +inf) leaves only its equals.
-double weight(float logit, float max, double temp) {
-  if (logit == max) return 1.0;
-  return exact_exp((double(logit) - double(max)) / temp);
-}
-
-}  // namespace
-
 void apply_penalties(const Penalties& penalties, std::span<const int32_t> recent, std::span<int32_t> sorted,
                      std::span<float> logits) {
   std::copy(recent.begin(), recent.end(), sorted.begin());
@@ -72,47 +51,65 @@ std::span<Candidate> take_top_k(std::span<const float> logits, size_t k, std::sp
   return out.first(k);
 }
 
-std::span<Candidate> keep_top_p(std::span<Candidate> candidates, double p) {
-  if (candidates.empty()) return candidates;
-  const float max = max_logit(candidates);
-  double sum = 0;
-  for (const Candidate& c : candidates) sum += weight(c.logit, max, 1.0);
+std::span<Candidate> keep_top_k(std::span<Candidate> candidates, size_t k) {
+  if (k == 0) return candidates;
+  k = std::min(k, candidates.size());
+  std::partial_sort(candidates.begin(), candidates.begin() + k, candidates.end(), ranks_before);
+  return candidates.first(k);
+}
 
-  // Heap selection from the best on: the sum is reached long before a whole vocabulary would be sorted. Each best goes
-  // behind the shrinking heap, so at the end the kept ones lie in reverse at the back.
-  const auto ranks_after = [](const Candidate& a, const Candidate& b) { return ranks_before(b, a); };
-  const size_t n = candidates.size();
-  std::make_heap(candidates.begin(), candidates.end(), ranks_after);
-  double running = 0;
-  size_t kept = 0;
-  while (kept < n && (kept == 0 || running < p * sum)) {
-    std::pop_heap(candidates.begin(), candidates.end() - kept, ranks_after);
-    ++kept;
-    running += weight(candidates[n - kept].logit, max, 1.0);
-  }
-  std::reverse(candidates.begin(), candidates.end());
-  return candidates.first(kept);
+std::span<Candidate> keep_top_n_sigma(std::span<Candidate> candidates, double n) {
+  const float max = max_logit(candidates);
+  double sum = 0, squares = 0;
+  size_t finite = 0;
+  for (const Candidate& c : candidates)
+    if (std::isfinite(c.logit)) sum += c.logit, ++finite;
+  const double mean = finite ? sum / double(finite) : 0;
+  for (const Candidate& c : candidates)
+    if (std::isfinite(c.logit)) squares += (c.logit - mean) * (c.logit - mean);
+  // The square root is correctly rounded everywhere, unlike the rest of libm.
+  const double least = finite ? max - n * std::sqrt(squares / double(finite)) : max;
+  return keep_if(candidates, [&](const Candidate& c) { return c.logit >= least; });
+}
+
+std::span<Candidate> keep_top_p(std::span<Candidate> candidates, double p) {
+  const float max = max_logit(candidates);
+  double sum = 0, running = 0;
+  for (const Candidate& c : candidates) sum += weight(c.logit, max);
+  return take_in_order(
+      candidates, ranks_before, [&](const Candidate&) { return running < p * sum; },
+      [&](const Candidate& c) { running += weight(c.logit, max); });
 }
 
 std::span<Candidate> keep_min_p(std::span<Candidate> candidates, double min_p) {
   const float max = max_logit(candidates);
-  size_t kept = 0;
-  for (const Candidate& c : candidates)
-    if (weight(c.logit, max, 1.0) >= min_p) candidates[kept++] = c;
-  return candidates.first(std::max<size_t>(kept, std::min<size_t>(1, candidates.size())));
+  return keep_if(candidates, [&](const Candidate& c) { return weight(c.logit, max) >= min_p; });
 }
 
-int32_t draw(std::span<const Candidate> candidates, double temp, double u) {
+std::span<Candidate> exclude_top_choices(std::span<Candidate> candidates, double threshold) {
+  const float max = max_logit(candidates);
+  double sum = 0;
+  for (const Candidate& c : candidates) sum += weight(c.logit, max);
+  const auto is_top = [&](const Candidate& c) { return weight(c.logit, max) >= threshold * sum; };
+  const Candidate* last = nullptr;
+  for (const Candidate& c : candidates)
+    if (is_top(c) && (last == nullptr || ranks_before(*last, c))) last = &c;
+  if (last == nullptr) return candidates;
+  const int32_t stays = last->token;
+  return keep_if(candidates, [&](const Candidate& c) { return c.token == stays || !is_top(c); });
+}
+
+size_t draw_index(std::span<const Candidate> candidates, double temp, double u) {
   const float max = max_logit(candidates);
   double sum = 0;
   for (const Candidate& c : candidates) sum += weight(c.logit, max, temp);
   double running = 0;
-  int32_t last = candidates.front().token;
-  for (const Candidate& c : candidates) {
-    const double w = weight(c.logit, max, temp);
+  size_t last = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const double w = weight(candidates[i].logit, max, temp);
     if (w == 0) continue;  // what has no probability is never drawn, u = 0 included
     running += w;
-    last = c.token;
+    last = i;
     if (running >= u * sum) break;
   }
   return last;

@@ -20,4 +20,11 @@ constexpr double uniform_draw(uint64_t seed, uint64_t counter) {
   return double(bits >> 11) * 0x1p-53;
 }
 
+// A second number for the same token, whether XTC acts: its own stream, so that the draw itself is the same with and
+// without.
+constexpr double xtc_draw(uint64_t seed, uint64_t counter) {
+  constexpr uint64_t kStream = 0x5854430000000001u;  // "XTC", any constant but 0
+  return uniform_draw(mix64(seed ^ kStream), counter);
+}
+
 }  // namespace sluice

@@ -1,82 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <numeric>
-#include <vector>
 
 #include "runtime/sampling/exact_exp.h"
-#include "runtime/sampling/random.h"
-#include "runtime/sampling/sampler.h"
-#include "support/catch.h"
+#include "runtime/sampling/exact_log.h"
+#include "sampling_oracles.h"
 
-namespace sluice {
-namespace {
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-// Logits with many ties, so that the order among equals matters.
-std::vector<float> test_logits(size_t n, uint64_t seed, int distinct = 17) {
-  std::vector<float> logits(n);
-  for (size_t i = 0; i < n; ++i) logits[i] = float(int(uniform_draw(seed, i) * distinct)) * 0.5f - 3.0f;
-  return logits;
-}
-
-// ---- oracles: the definitions, word for word ---------------------------------------------------------------------
-
-std::vector<Candidate> all_ranked(const std::vector<float>& logits) {
-  std::vector<Candidate> c;
-  for (size_t i = 0; i < logits.size(); ++i) c.push_back({logits[i], int32_t(i)});
-  std::stable_sort(c.begin(), c.end(), [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; });
-  return c;
-}
-
-std::vector<double> softmax(const std::vector<Candidate>& c, double temp = 1) {
-  double max = -1e300, sum = 0;
-  for (const Candidate& x : c) max = std::max(max, double(x.logit));
-  std::vector<double> p;
-  for (const Candidate& x : c) p.push_back(std::exp((x.logit - max) / temp)), sum += p.back();
-  for (double& x : p) x /= sum;
-  return p;
-}
-
-std::vector<Candidate> naive_top_p(std::vector<Candidate> c, double top_p) {
-  std::stable_sort(c.begin(), c.end(), ranks_before);
-  const std::vector<double> p = softmax(c);
-  double sum = 0;
-  size_t n = 0;
-  while (n < c.size()) {
-    sum += p[n++];
-    if (sum >= top_p) break;
-  }
-  c.resize(n);
-  return c;
-}
-
-std::vector<Candidate> naive_min_p(const std::vector<Candidate>& c, double min_p) {
-  const std::vector<double> p = softmax(c);
-  const double best = *std::max_element(p.begin(), p.end());
-  std::vector<Candidate> kept;
-  for (size_t i = 0; i < c.size(); ++i)
-    if (p[i] >= min_p * best) kept.push_back(c[i]);
-  return kept;
-}
-
-void check_same(std::span<const Candidate> got, const std::vector<Candidate>& expected) {
-  REQUIRE(got.size() == expected.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    REQUIRE(got[i].token == expected[i].token);
-    REQUIRE(got[i].logit == expected[i].logit);
-  }
-}
-
-Sampler make_sampler(uint32_t n_vocab, Accountant& accountant) {
-  auto sampler = Sampler::create(n_vocab, 64, accountant);
-  REQUIRE(sampler.ok());
-  return std::move(*sampler);
-}
-
-}  // namespace
+namespace sluice::test {
 
 TEST_CASE("the exact exponential is within two units of libm's", "[runtime][sampling]") {
   for (double x = -699.5; x < 0; x += 0.137) {
@@ -87,6 +16,24 @@ TEST_CASE("the exact exponential is within two units of libm's", "[runtime][samp
   CHECK(exact_exp(-1e9) == 0);
   CHECK(exact_exp(-INFINITY) == 0);
   CHECK(exact_exp(NAN) == 0);
+}
+
+TEST_CASE("the exact logarithm is within two units of libm's", "[runtime][sampling]") {
+  const auto check = [](double x) {
+    const double expected = std::log(x);
+    CAPTURE(x);
+    REQUIRE(std::abs(exact_log(x) - expected) <= 2 * std::numeric_limits<double>::epsilon() * std::abs(expected));
+  };
+  for (double x = 1e-6; x < 40; x += 0.000937) check(x);
+  for (double x = 1e-300; x < 1e300; x *= 1.37) check(x);
+  for (double near = 1e-15; near < 0.1; near *= 1.7) check(1 + near), check(1 - near);
+  check(std::numeric_limits<double>::denorm_min());
+  check(std::numeric_limits<double>::max());
+  CHECK(exact_log(1) == 0);
+  CHECK(exact_log(0) == -INFINITY);
+  CHECK(exact_log(-1) == -INFINITY);
+  CHECK(exact_log(NAN) == -INFINITY);
+  CHECK(exact_log(INFINITY) == INFINITY);
 }
 
 TEST_CASE("draws depend on seed and counter only and fill the unit interval evenly", "[runtime][sampling]") {
@@ -107,6 +54,7 @@ TEST_CASE("the first draws of a seed never change", "[runtime][sampling][golden]
   CHECK(mix64(1) == 0x5692161d100b05e5u);
   CHECK(uniform_draw(0, 0) == 0.6524484863740322);
   CHECK(uniform_draw(42, 7) == 0.7347204584623639);
+  CHECK(xtc_draw(42, 7) == 0.64701625923875228);
 }
 
 TEST_CASE("top-k keeps the k best, the lowest ids among equals", "[runtime][sampling]") {
@@ -152,9 +100,62 @@ TEST_CASE("min-p keeps what is probable enough beside the best", "[runtime][samp
     }
 }
 
+TEST_CASE("top-k among candidates keeps the k best in order, or everything as it is", "[runtime][sampling]") {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<Candidate> ranked = all_ranked(test_logits(120, seed));
+    for (size_t k : {1u, 7u, 119u, 120u, 500u}) {
+      std::vector<Candidate> c = in_order_of_id(test_logits(120, seed));
+      check_same(keep_top_k(c, k), {ranked.begin(), ranked.begin() + std::min<size_t>(k, 120)});
+    }
+    std::vector<Candidate> c = in_order_of_id(test_logits(120, seed));
+    check_same(keep_top_k(c, 0), in_order_of_id(test_logits(120, seed)));
+  }
+}
+
+TEST_CASE("top-n-sigma drops what lies n deviations below the best", "[runtime][sampling]") {
+  for (uint64_t seed = 0; seed < 20; ++seed)
+    for (double n : {0.1, 0.5, 1.0, 1.7, 3.0}) {
+      std::vector<float> logits = test_logits(150, seed, 1000);
+      logits[seed] = -kInf;  // counts neither for the mean nor for the deviation
+      std::vector<Candidate> c = in_order_of_id(logits);
+      const std::vector<Candidate> expected = naive_top_n_sigma(c, n);
+      REQUIRE(expected.size() < 150);
+      check_same(keep_top_n_sigma(c, n), expected);
+    }
+}
+
+TEST_CASE("XTC leaves of the top choices only the least likely", "[runtime][sampling]") {
+  for (uint64_t seed = 0; seed < 40; ++seed)
+    for (double threshold : {0.001, 0.01, 0.05, 0.1, 0.3, 0.5}) {
+      for (int distinct : {9, 1000}) {
+        std::vector<Candidate> c = in_order_of_id(test_logits(150, seed, distinct));
+        const std::vector<Candidate> expected = naive_xtc(c, threshold);
+        check_same(exclude_top_choices(c, threshold), expected);
+      }
+    }
+  std::vector<Candidate> ties = {{2, 5}, {2, 3}, {0, 9}, {2, 4}};
+  check_same(exclude_top_choices(ties, 0.1), {{2, 5}, {0, 9}});  // rank decides among equals
+}
+
 TEST_CASE("filters never leave nothing", "[runtime][sampling]") {
   std::vector<Candidate> c = {{1, 0}, {1, 1}};
   CHECK(keep_min_p(c, 2.0).size() == 1);
+  CHECK(keep_top_n_sigma(c, 1.0).size() == 2);
+  for (double threshold : {0.0, 0.5, 1.0, double(NAN)}) {
+    c = {{1, 0}, {1, 1}};
+    CHECK(exclude_top_choices(c, threshold).size() >= 1);
+  }
+  for (const std::vector<Candidate>& odd :
+       {std::vector<Candidate>{{-kInf, 0}, {-kInf, 1}}, {{kInf, 0}, {1, 1}}, {{3, 7}}}) {
+    for (double n : {0.0, 1.0, double(NAN)}) {
+      c = odd;
+      CHECK(keep_top_n_sigma(c, n).size() >= 1);
+      c = odd;
+      CHECK(keep_top_p(c, n).size() >= 1);
+      c = odd;
+      CHECK(exclude_top_choices(c, n).size() >= 1);
+    }
+  }
   c = {{-kInf, 0}, {-kInf, 1}};
   CHECK(keep_top_p(c, 0.5).size() == 1);
   CHECK(draw(c, 1.0, 0.9) == 1);
@@ -224,20 +225,6 @@ TEST_CASE("bias and penalties change the pick but not the caller's logits", "[ru
   CHECK(sampler.pick(greedy, logits, history, 3) == 0);
 }
 
-TEST_CASE("the whole chain equals its parts in order", "[runtime][sampling]") {
-  Accountant accountant(0);
-  Sampler sampler = make_sampler(300, accountant);
-  for (uint64_t seed = 0; seed < 50; ++seed) {
-    const std::vector<float> logits = test_logits(300, seed, 5000);
-    SamplingOptions options;
-    options.top_k = 30, options.top_p = 0.8f, options.min_p = 0.1f, options.temp = 0.9f, options.seed = seed;
-    std::vector<Candidate> c = all_ranked(logits);
-    c.resize(30);
-    c = naive_min_p(naive_top_p(c, options.top_p), options.min_p);
-    REQUIRE(sampler.pick(options, logits, {}, 5) == draw(c, options.temp, uniform_draw(seed, 5)));
-  }
-}
-
 TEST_CASE("log-probabilities sum to one", "[runtime][sampling]") {
   const std::vector<float> logits = test_logits(1000, 3, 500);
   const LogProbs probs = log_probs(logits);
@@ -246,4 +233,4 @@ TEST_CASE("log-probabilities sum to one", "[runtime][sampling]") {
   CHECK(sum == Approx(1.0).epsilon(1e-12));
 }
 
-}  // namespace sluice
+}  // namespace sluice::test
