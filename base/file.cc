@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -12,6 +14,8 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <string_view>
 #include <utility>
 
 namespace sluice {
@@ -48,6 +52,51 @@ std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Where an output goes: a symbolic link is written through, and only a regular file is ever replaced (the rename at the
+// end would turn a device or a FIFO into a file). What that rename would refuse is refused here, before the work.
+Result<std::string> target_of(std::string path) {
+  constexpr int kMaxLinks = 40;  // as the kernel
+  for (int links = 0;; ++links) {
+    struct stat there;
+    if (lstat(path.c_str(), &there) != 0) {
+      if (errno == ENOENT) return path;
+      return io_error(path, kNoOffset, "write here", errno);
+    }
+    if (S_ISREG(there.st_mode)) return path;
+    if (S_ISDIR(there.st_mode)) return io_error(path, kNoOffset, "create", EISDIR);
+    if (!S_ISLNK(there.st_mode)) {
+      return make_error(Code::kFailed, path, kNoOffset, "not a regular file; give the name of a file");
+    }
+    if (links == kMaxLinks) return io_error(path, kNoOffset, "write here", ELOOP);
+    char link[PATH_MAX];
+    const ssize_t n = readlink(path.c_str(), link, sizeof link);
+    if (n < 0 || size_t(n) == sizeof link) return io_error(path, kNoOffset, "follow the link", n < 0 ? errno : ENAMETOOLONG);
+    const std::string_view to(link, size_t(n));
+    path = to.starts_with('/') ? std::string(to) : folder_of(path) + "/" + std::string(to);
+  }
+}
+
+constexpr char kPartPrefix[] = ".sluice-", kPartSuffix[] = ".part";
+
+// Removes what killed processes left in this folder. An output under construction is locked, in whatever container its
+// writer lives; one that was only just created may not be yet.
+void sweep_unfinished(const std::string& folder) {
+  constexpr time_t kSettledSeconds = 60;
+  DIR* entries = opendir(folder.c_str());
+  if (entries == nullptr) return;
+  while (const dirent* entry = readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(kPartPrefix) || !name.ends_with(kPartSuffix)) continue;
+    const int fd = openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    struct stat info;
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_mtime + kSettledSeconds < time(nullptr) &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
+      unlinkat(dirfd(entries), entry->d_name, 0);
+    if (fd >= 0) close(fd);
+  }
+  closedir(entries);
 }
 
 // The new name itself must survive a power cut. A folder that may be written but not read, or that its file system
@@ -145,7 +194,8 @@ void OutputFile::abandon() {
   slot_ = -1;
 }
 
-Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected_bytes, bool drop_cache) {
+Result<OutputFile> OutputFile::create(const std::string& name, uint64_t expected_bytes, bool drop_cache) {
+  SLUICE_TRY(const std::string path, target_of(name));
   struct statvfs space;
   if (statvfs(folder_of(path).c_str(), &space) != 0) return io_error(path, kNoOffset, "write here", errno);
   const uint64_t free_bytes = uint64_t(space.f_bavail) * space.f_frsize;
@@ -154,12 +204,8 @@ Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected
                       "the file needs %" PRIu64 " bytes but the file system has only %" PRIu64 " free", expected_bytes,
                       free_bytes);
   }
-  // What the rename at the end would refuse is refused before the work.
-  struct stat there;
-  const int missing = lstat(path.c_str(), &there) == 0 ? 0 : errno;
-  if (missing == ENAMETOOLONG || (missing == 0 && S_ISDIR(there.st_mode)))
-    return io_error(path, kNoOffset, "create", missing == 0 ? EISDIR : missing);
   static std::atomic<unsigned> serial{0};
+  sweep_unfinished(folder_of(path));
   OutputFile file;
   file.path_ = path;
   file.drop_cache_ = drop_cache;
@@ -167,7 +213,8 @@ Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected
   if (slot < 0) return make_error(Code::kFailed, path, kNoOffset, "more than %d unfinished outputs", kMaxOutputs);
   for (;;) {
     // A name of its own in the same folder: the longest name that a file system allows must still be writable.
-    file.temporary_ = folder_of(path) + "/.sluice-" + std::to_string(getpid()) + "-" + std::to_string(serial++) + ".part";
+    file.temporary_ = folder_of(path) + "/" + kPartPrefix + std::to_string(getpid()) + "-" +
+                      std::to_string(serial++) + kPartSuffix;
     if (file.temporary_.size() >= sizeof slots[slot].path) {
       slots[slot].state.store(kFree);
       return io_error(path, kNoOffset, "create", ENAMETOOLONG);
@@ -183,6 +230,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected
     return io_error(path, kNoOffset, "create", reason);
   }
   file.slot_ = slot;
+  flock(file.fd_, LOCK_EX | LOCK_NB);  // says that its writer lives; a file system without locks says nothing
   return file;
 }
 

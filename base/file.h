@@ -45,7 +45,8 @@ class OutputFile {
   OutputFile& operator=(OutputFile&& other) noexcept;
   ~OutputFile();
 
-  // `expected_bytes` (0: unknown) is checked against the free space first: kFailed with both numbers.
+  // A symbolic link is written through; anything else that is not a regular file is refused. `expected_bytes` (0:
+  // unknown) is checked against the free space first: kFailed with both numbers. Leftovers of killed writers are removed.
   static Result<OutputFile> create(const std::string& path, uint64_t expected_bytes = 0, bool drop_cache = false);
 
   Status write_at(uint64_t offset, std::span<const std::byte> data);

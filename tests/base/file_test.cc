@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -49,6 +50,46 @@ TEST_CASE("positional reads return what is there and name the end when they cros
   CHECK(beyond.error().place == folder / "f");
   CHECK(file->read_at(~uint64_t{0} - 1, std::as_writable_bytes(std::span(out))).error().code == Code::kBadModel);
   CHECK(file->read_at(10, {}).ok());
+}
+
+TEST_CASE("an output never replaces a device, a FIFO or a folder, and goes through a link") {
+  TemporaryFolder folder;
+  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  REQUIRE(mkdir((folder / "sub").c_str(), 0700) == 0);
+  REQUIRE(symlink("sub/real", (folder / "link").c_str()) == 0);
+  REQUIRE(symlink("loop", (folder / "loop").c_str()) == 0);
+  for (const char* name : {"fifo", "sub", "loop"})
+    CHECK(write_small_file(folder / name, bytes_of("x")).error().code == Code::kFailed);
+  REQUIRE(write_small_file("/dev/null", bytes_of("x")).error().code == Code::kFailed);
+  for (const char* text : {"first", "second"}) {  // a dangling link, then one to a file
+    REQUIRE(write_small_file(folder / "link", bytes_of(text)).ok());
+    CHECK(contents(folder / "sub/real") == text);
+  }
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(entries(folder / "sub") == 1);
+}
+
+TEST_CASE("what a killed writer left is removed by the next one, what is being written is not") {
+  TemporaryFolder folder;
+  const pid_t child = fork();
+  if (child == 0) {
+    auto left = OutputFile::create(folder / "out");
+    _exit(left.ok() ? 0 : 1);  // no destructor: as if killed
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(status == 0);
+  REQUIRE(entries(folder.path()) == 1);
+  auto living = OutputFile::create(folder / "other");
+  REQUIRE(living.ok());
+  CHECK(entries(folder.path()) == 2);  // fresh ones are left alone
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    std::filesystem::last_write_time(entry, long_ago);
+  REQUIRE(write_small_file(folder / "third", bytes_of("x")).ok());
+  CHECK(entries(folder.path()) == 2);
+  CHECK(living->commit().ok());
+  CHECK(std::filesystem::exists(folder / "other"));
 }
 
 TEST_CASE("the longest name that a folder allows can be written") {
