@@ -286,6 +286,10 @@ Status check_config(const HeaderCheck& check) {
       return check.refuse("rope %u: %u frequencies of magnitude %g", r, size_of(rope.inv_freq()),
                           double(rope.magnitude()));
     }
+    if (size_of(rope.inv_freq()) > kMaxHeadDim / 2) {
+      return check.refuse("rope %u: %u frequencies, a head has at most %u pairs", r, size_of(rope.inv_freq()),
+                          kMaxHeadDim / 2);
+    }
     if (!is_aligned(rope.inv_freq())) return check.refuse("rope %u: its frequencies are not aligned to 8 bytes", r);
     for (double frequency : *rope.inv_freq()) {
       if (!(frequency >= 0 && frequency <= kMaxRopeFrequency)) {
@@ -311,6 +315,8 @@ Status check_head_order(const HeaderCheck& check) {
 }
 
 }  // namespace
+
+bool is_vector(fb::Role role) { return uint32_t(role) < kRoles && kRules[uint32_t(role)].rows == Dim::kOne; }
 
 Status check_model(const HeaderCheck& check) {
   if (check.header.config() == nullptr) {  // vocabulary only

@@ -56,7 +56,7 @@ inline constexpr uint32_t kMaxHeadDim = 4096;
 inline constexpr uint32_t kMaxExperts = 4096;
 inline constexpr uint32_t kMaxContext = 1u << 30;
 inline constexpr uint32_t kMaxRopes = 64;
-inline constexpr double kMaxRopeFrequency = 256;  // radians per position: every angle stays where cosines are exact
+inline constexpr double kMaxRopeFrequency = 256;  // radians per position: angles stay where cosines are exact to 1e-15
 inline constexpr uint32_t kMaxTokenBytes = 64u << 10;
 inline constexpr uint32_t kMaxTemplateBytes = 256u << 10;
 inline constexpr uint32_t kMaxTemplates = 64;
@@ -109,6 +109,9 @@ Status check_format(const FormatSpec& spec);
 BlockLayout block_layout(const FormatSpec& spec, uint32_t lanes);
 uint64_t blocks_per_row(const FormatSpec& spec, uint32_t cols);
 uint64_t strip_bytes(const FormatSpec& spec, uint32_t cols, uint32_t lanes);
+
+// Norms, biases, sinks: one row of float32 by their role. A matrix may have one row and is none.
+bool is_vector(fb::Role role);
 
 // The planes of fb::Format for the packed layout: one entry per section of codes.
 std::vector<fb::Plane> packed_planes(const FormatSpec& spec);

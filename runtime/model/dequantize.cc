@@ -68,7 +68,7 @@ Status read_weights(const Model& model, uint32_t index, uint32_t first_row, uint
   const FormatSpec spec = spec_of(*model.header().formats()->Get(tensor.format()));
   const TensorPlace place = tensor_place(model.header(), index);
   const SourceOrder order = source_order(model, tensor);
-  const bool vector = is_vector(tensor);
+  const bool vector = is_vector(tensor.role());
   ChunkReader reader(model);
   std::vector<float> moved(vector && order.moved ? tensor.cols() : 0);
   for (uint32_t i = 0; i < n_rows; ++i) {

@@ -11,7 +11,7 @@ namespace {
 
 bool holds_vectors(const fb::Header& header, const fb::Extent& extent) {
   return std::all_of(extent.members()->begin(), extent.members()->end(),
-                     [&](uint32_t tensor) { return is_vector(*header.tensors()->Get(tensor)); });
+                     [&](uint32_t tensor) { return is_vector(header.tensors()->Get(tensor)->role()); });
 }
 
 void place_vectors(const fb::Header& header, const fb::Extent& extent, Residence& at) {
@@ -39,23 +39,6 @@ void place_chunk(const fb::Header& header, uint32_t chunk, Residence& at) {
 }
 
 }  // namespace
-
-bool is_vector(const fb::Tensor& tensor) {
-  switch (tensor.role()) {
-    case fb::Role::OutputNorm:
-    case fb::Role::AttnNorm:
-    case fb::Role::AttnQBias:
-    case fb::Role::AttnKBias:
-    case fb::Role::AttnVBias:
-    case fb::Role::AttnOutputBias:
-    case fb::Role::AttnQNorm:
-    case fb::Role::AttnKNorm:
-    case fb::Role::AttnPostNorm:
-    case fb::Role::FfnNorm:
-    case fb::Role::FfnPostNorm: return true;
-    default: return false;
-  }
-}
 
 Residence residence_of(const fb::Header& header) {
   Residence at;

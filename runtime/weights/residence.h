@@ -27,9 +27,6 @@ struct Residence {
   uint64_t largest_vector_chunk = 0, largest_gather_chunk = 0;  // bytes, read through a buffer
 };
 
-// Norms and biases: one row, needed as float32.
-bool is_vector(const fb::Tensor& tensor);
-
 // `header` has passed the reader's checks.
 Residence residence_of(const fb::Header& header);
 
