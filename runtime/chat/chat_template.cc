@@ -29,7 +29,7 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view text, const TemplateLi
   return t;
 }
 
-Result<std::string> ChatTemplate::render(const Json& context) const {
+Result<std::string> ChatTemplate::render(const jinja::Value& context) const {
   if (!program_) return std::string();
   return jinja::Interpreter(*program_->parsed, program_->limits).run(context);
 }

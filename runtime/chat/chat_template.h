@@ -5,16 +5,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "runtime/chat/value.h"
 
 namespace sluice {
-
-// Order-preserving, so that tojson writes tools as they came.
-using Json = nlohmann::ordered_json;
 
 // Every bound is a test at its edge.
 struct TemplateLimits {
@@ -35,10 +32,10 @@ class ChatTemplate {
   // kBadModel with line and construct: syntax errors, and constructs this interpreter does not know.
   static Result<ChatTemplate> parse(std::string_view text, const TemplateLimits& limits = {});
 
-  // `context` is an object whose members are the template's variables (messages, tools, add_generation_prompt,
-  // bos_token, eos_token, …). kUsage with the template's own words when it calls raise_exception; kBadModel for
+  // `context` is a dict whose members are the template's variables (messages, tools, add_generation_prompt,
+  // bos_token, eos_token, …); the template cannot change it. kUsage with the template's own words when it calls raise_exception; kBadModel for
   // errors of the template and exceeded limits.
-  Result<std::string> render(const Json& context) const;
+  Result<std::string> render(const jinja::Value& context) const;
 
  private:
   struct Program;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/chat/interpreter.h"
+#include "runtime/chat/json_reader.h"
 #include "runtime/chat/parser.h"
 #include "runtime/chat/strings.h"
 
@@ -180,11 +181,8 @@ Value f_tojson(const Call& c) {
 
 // The inverse of tojson, which the templates of some models expect.
 Value f_from_json(const Call& c) {
-  Json json = Json::parse(c.text(), nullptr, false);
-  Value v;
-  if (json.is_discarded() || !from_json(json, v))
-    return c.in.fail("from_json: the text is no JSON or nested too deeply");
-  return c.in.checked(std::move(v));
+  Result<Value> v = read_json(c.text());
+  return v.ok() ? c.in.checked(std::move(*v)) : c.in.fail("from_json: " + v.error().message);
 }
 
 // ---- numbers ------------------------------------------------------------------------------------------------------
@@ -212,9 +210,9 @@ Value f_int(const Call& c) {
               !__builtin_add_overflow(n, int64_t(digit(s[k])), &n);
     }
     if (whole) return Value::integer(s[0] == '-' ? -n : n);
-    Json number = Json::parse(s[0] == '+' ? s.substr(1) : s, nullptr, false);
-    if (!number.is_number()) return otherwise;
-    d = number.get<double>();
+    const std::optional<double> number = read_number(std::string_view(s).substr(s[0] == '+' ? 1 : 0));
+    if (!number) return otherwise;
+    d = *number;
   } else {
     return otherwise;
   }
@@ -225,8 +223,7 @@ Value f_float(const Call& c) {
   if (c.v.numeric()) return Value::number(c.v.as_double());
   const Value* otherwise = c.get(0, "default");
   if (c.v.is(Kind::kString) && c.v.text().size() < 64) {
-    Json number = Json::parse(strip(c.v.text(), nullptr, true, true), nullptr, false);
-    if (number.is_number()) return Value::number(number.get<double>());
+    if (const auto number = read_number(strip(c.v.text(), nullptr, true, true))) return Value::number(*number);
   }
   return otherwise ? *otherwise : Value::number(0);
 }
@@ -250,8 +247,8 @@ Value f_round(const Call& c) {
     for (char* p = text; *p; ++p) {
       if (*p == ',') *p = '.';
     }
-    Json rounded = Json::parse(text, nullptr, false);
-    return rounded.is_number() ? Value::number(rounded.get<double>()) : c.v;
+    const std::optional<double> rounded = read_number(text);
+    return rounded ? Value::number(*rounded) : c.v;
   }
   double scale = std::pow(10.0, double(precision));
   return Value::number((how == "ceil" ? std::ceil(d * scale) : std::floor(d * scale)) / scale);

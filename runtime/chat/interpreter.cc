@@ -19,19 +19,15 @@ Interpreter::~Interpreter() {
   for (auto& ns : namespaces_) ns->members.clear();
 }
 
-Result<std::string> Interpreter::run(const Json& context) {
+Result<std::string> Interpreter::run(const Value& context) {
   for (uint32_t name = 0; name < program_.names.size(); ++name) {
     const std::string& text = program_.names[name];
     if (text == "loop") loop_name_ = name;
     if (text == "caller") caller_name_ = name;
-    if (!context.is_object()) continue;
-    auto it = context.find(text);
-    if (it == context.end()) continue;
-    Value v;
-    if (!from_json(*it, v))
-      return Error{Code::kUsage, "\"" + text + "\" is nested too deeply", "chat template", kNoOffset};
-    if (too_large(v)) return Error{Code::kUsage, "\"" + text + "\" is too large", "chat template", kNoOffset};
-    root_.variables.emplace_back(name, std::move(v));
+    const Value* v = context.is(Kind::kDict) ? context.dict().find(text) : nullptr;
+    if (v == nullptr) continue;
+    if (too_large(*v)) return Error{Code::kUsage, "\"" + text + "\" is too large", "chat template", kNoOffset};
+    root_.variables.emplace_back(name, *v);
   }
   std::string out;
   out_ = &out;

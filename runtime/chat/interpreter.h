@@ -48,7 +48,7 @@ class Interpreter {
   Interpreter(const Template& program, const TemplateLimits& limits) : program_(program), limits_(limits) {}
   ~Interpreter();
 
-  Result<std::string> run(const Json& context);
+  Result<std::string> run(const Value& context);
 
   // ---- for filters, tests, methods and functions ----
   bool failed() const { return failed_; }

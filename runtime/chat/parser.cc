@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <unordered_map>
 
+#include "runtime/chat/json_reader.h"
 #include "runtime/chat/lexer.h"
 
 namespace sluice::jinja {
@@ -498,9 +499,9 @@ ExprPtr Parser::parse_number() {
       fail("the number is too large");
     v = Value::integer(n);
   } else {
-    Json number = Json::parse(current().text, nullptr, false);  // independent of the locale
-    if (!number.is_number()) fail("'" + current().text + "' is no number");
-    v = Value::number(number.is_number() ? number.get<double>() : 0);
+    const std::optional<double> number = read_number(current().text);
+    if (!number) fail("'" + current().text + "' is no number");
+    v = Value::number(number.value_or(0));
   }
   ExprPtr e = constant(v);
   next();

@@ -103,6 +103,11 @@ Value make_dict(std::vector<std::pair<Value, Value>> items) {
   return v;
 }
 
+Value string_of_bytes(std::string_view bytes) {
+  std::string storage;
+  return Value::string(std::string(valid_utf8(bytes, storage)));
+}
+
 const char* type_name(const Value& v) {
   switch (v.kind) {
     case Kind::kUndefined:
@@ -210,54 +215,6 @@ int compare(const Value& a, const Value& b) {
     return sign(x.size(), y.size());
   }
   return 2;
-}
-
-bool from_json(const Json& json, Value& out, uint32_t depth) {
-  if (depth >= kMaxValueDepth / 2) return false;
-  switch (json.type()) {
-    case Json::value_t::null:
-      out = Value::none();
-      return true;
-    case Json::value_t::boolean:
-      out = Value::boolean(json.get<bool>());
-      return true;
-    case Json::value_t::number_integer:
-      out = Value::integer(json.get<int64_t>());
-      return true;
-    case Json::value_t::number_unsigned: {
-      uint64_t n = json.get<uint64_t>();
-      out = n > uint64_t(INT64_MAX) ? Value::number(double(n)) : Value::integer(int64_t(n));
-      return true;
-    }
-    case Json::value_t::number_float:
-      out = Value::number(json.get<double>());
-      return true;
-    case Json::value_t::string: {
-      std::string storage;
-      out = Value::string(std::string(valid_utf8(json.get_ref<const std::string&>(), storage)));
-      return true;
-    }
-    case Json::value_t::array: {
-      std::vector<Value> items(json.size());
-      for (size_t k = 0; k < items.size(); ++k) {
-        if (!from_json(json[k], items[k], depth + 1)) return false;
-      }
-      out = make_list(std::move(items));
-      return true;
-    }
-    case Json::value_t::object: {
-      std::vector<std::pair<Value, Value>> items;
-      for (const auto& [key, value] : json.items()) {
-        std::string storage;
-        items.emplace_back(Value::string(std::string(valid_utf8(key, storage))), Value());
-        if (!from_json(value, items.back().second, depth + 1)) return false;
-      }
-      out = make_dict(std::move(items));
-      return true;
-    }
-    default:
-      return false;
-  }
 }
 
 }  // namespace sluice::jinja

@@ -5,15 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace sluice::jinja {
-
-using Json = nlohmann::ordered_json;
 
 enum class Kind : uint8_t {
   kUndefined,
@@ -115,15 +112,15 @@ inline bool too_large(const Value& v) { return depth_of(v) > kMaxValueDepth || w
 Value make_list(std::vector<Value> items, ListKind kind = ListKind::kList);
 Value make_dict(std::vector<std::pair<Value, Value>> items);  // keys are different
 
+// A string from bytes of any kind: what is not UTF-8 becomes U+FFFD.
+Value string_of_bytes(std::string_view bytes);
+
 const char* type_name(const Value& v);  // Python's: "str", "int", …
 bool truth(const Value& v);
 bool equal(const Value& a, const Value& b);
 
 // -1, 0, 1, or 2 if Python refuses to order the two.
 int compare(const Value& a, const Value& b);
-
-// False where the context nests too deeply.
-bool from_json(const Json& json, Value& out, uint32_t depth = 0);
 
 // str(v) and repr(v).
 void print(const Value& v, std::string& out);

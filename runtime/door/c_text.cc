@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C door: text to tokens and back, chat templates.
 #include "runtime/chat/chat_template.h"
+#include "runtime/chat/json_reader.h"
 #include "runtime/door/handles.h"
 
 using namespace sluice;
@@ -13,16 +14,16 @@ constexpr const char* kRender = "sluice_render_chat";
 Error bad_request(const char* what) { return make_error(Code::kUsage, kRender, kNoOffset, "%s", what); }
 
 // The text of a special token, for templates that write it.
-std::string token_text(const Tokenizer& tokenizer, int32_t token) {
+jinja::Value token_text(const Tokenizer& tokenizer, int32_t token) {
   std::string text;
   if (token >= 0) tokenizer.append_piece(token, true, text);
-  return text;
+  return jinja::string_of_bytes(text);
 }
 
-Result<std::string> template_text(const Model* model, const Json& request) {
-  if (const auto own = request.find("template"); own != request.end()) {
-    if (!own->is_string()) return bad_request("\"template\" must be a string");
-    return own->get<std::string>();
+Result<std::string> template_text(const Model* model, const jinja::Dict& request) {
+  if (const jinja::Value* own = request.find("template")) {
+    if (!own->is(jinja::Kind::kString)) return bad_request("\"template\" must be a string");
+    return own->text();
   }
   if (model == nullptr) return bad_request("without a model the request needs a \"template\"");
   std::string text(model->chat_template());
@@ -31,21 +32,30 @@ Result<std::string> template_text(const Model* model, const Json& request) {
   return text;
 }
 
+void set_default(jinja::Dict& request, const char* name, jinja::Value value) {
+  if (request.find(name) == nullptr) request.items.emplace_back(jinja::Value::string(name), std::move(value));
+}
+
 Result<std::string> render(const Model* model, std::string_view request_text) {
-  Json request = Json::parse(request_text, nullptr, false);
-  if (!request.is_object()) return bad_request("the request is not a JSON object");
+  auto read = jinja::read_json(request_text);
+  if (!read.ok()) {
+    read.error().place = kRender;
+    return std::move(read.error());
+  }
+  if (!read->is(jinja::Kind::kDict)) return bad_request("the request is not a JSON object");
+  jinja::Dict& request = read->dict();
   SLUICE_TRY(const std::string text, template_text(model, request));
-  request.erase("template");
-  if (const auto messages = request.find("messages"); messages == request.end() || !messages->is_array())
+  std::erase_if(request.items, [](const auto& member) { return member.first.text() == "template"; });
+  if (const jinja::Value* messages = request.find("messages"); !messages || !messages->is(jinja::Kind::kList))
     return bad_request("\"messages\" must be an array");
-  if (!request.contains("add_generation_prompt")) request["add_generation_prompt"] = true;
+  set_default(request, "add_generation_prompt", jinja::Value::boolean(true));
   if (model != nullptr) {
     const Tokenizer& tokenizer = model->tokenizer();
-    if (!request.contains("bos_token")) request["bos_token"] = token_text(tokenizer, tokenizer.bos());
-    if (!request.contains("eos_token")) request["eos_token"] = token_text(tokenizer, tokenizer.eos());
+    set_default(request, "bos_token", token_text(tokenizer, tokenizer.bos()));
+    set_default(request, "eos_token", token_text(tokenizer, tokenizer.eos()));
   }
   SLUICE_TRY(ChatTemplate parsed, ChatTemplate::parse(text));
-  return parsed.render(request);
+  return parsed.render(*read);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "runtime/chat/chat_template.h"
+#include "runtime/chat/json_reader.h"
 #include "support/catch.h"
 
 namespace sluice {
@@ -16,13 +17,15 @@ std::string_view chosen(Tokens tokens) {
 }
 
 std::string rendered(const Tokens& tokens, bool prompt = true) {
-  Json context =
-      Json::parse(R"({"bos_token": "<bos>", "eos_token": "</s>", "messages": [{"role": "system", "content": "S"},
-    {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]})");
-  context["add_generation_prompt"] = prompt;
+  const Result<jinja::Value> context = jinja::read_json(
+      R"({"bos_token": "<bos>", "eos_token": "</s>", "messages": [{"role": "system", "content": "S"},
+    {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}],
+    "add_generation_prompt": )" +
+      std::string(prompt ? "true}" : "false}"));
+  REQUIRE(context.ok());
   Result<ChatTemplate> parsed = ChatTemplate::parse(chosen(tokens));
   REQUIRE(parsed.ok());
-  Result<std::string> text = parsed->render(context);
+  Result<std::string> text = parsed->render(*context);
   INFO((text.ok() ? std::string() : text.error().text()));
   REQUIRE(text.ok());
   return *text;

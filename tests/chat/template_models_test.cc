@@ -2,6 +2,7 @@
 // Templates of real models, word for word from their files, and what jinja2 with the settings of transformers makes of
 // them.
 #include "runtime/chat/chat_template.h"
+#include "runtime/chat/json_reader.h"
 #include "support/catch.h"
 
 namespace sluice {
@@ -77,7 +78,9 @@ std::string rendered(const char* text, const char* context) {
   Result<ChatTemplate> parsed = ChatTemplate::parse(text);
   INFO((parsed.ok() ? std::string() : parsed.error().text()));
   REQUIRE(parsed.ok());
-  Result<std::string> out = parsed->render(Json::parse(context));
+  const Result<jinja::Value> variables = jinja::read_json(context);
+  REQUIRE(variables.ok());
+  Result<std::string> out = parsed->render(*variables);
   INFO((out.ok() ? std::string() : out.error().text()));
   REQUIRE(out.ok());
   return *out;

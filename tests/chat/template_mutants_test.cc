@@ -3,6 +3,7 @@
 #include <random>
 
 #include "runtime/chat/chat_template.h"
+#include "runtime/chat/json_reader.h"
 #include "support/catch.h"
 
 namespace sluice {
@@ -20,9 +21,10 @@ const std::string kSeeds[] = {
 }  // namespace
 
 TEST_CASE("damaged templates end in an error or a text", "[chat]") {
-  const Json context =
-      Json::parse(R"({"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "é"}],
+  const Result<jinja::Value> context =
+      jinja::read_json(R"({"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "é"}],
                                        "tools": [{"type": "f", "function": {"name": "g", "parameters": {"a": [1, null]}}}], "add": true})");
+  REQUIRE(context.ok());
   TemplateLimits limits;
   limits.max_steps = 20'000;
   limits.max_output_bytes = 100'000;
@@ -53,7 +55,7 @@ TEST_CASE("damaged templates end in an error or a text", "[chat]") {
       }
     }
     Result<ChatTemplate> parsed = ChatTemplate::parse(text, limits);
-    bool rendered = parsed.ok() && parsed->render(context).ok();
+    bool rendered = parsed.ok() && parsed->render(*context).ok();
     ++(rendered ? n_rendered : n_refused);
   }
   CHECK(n_rendered > 1000);
@@ -69,7 +71,7 @@ TEST_CASE("random bytes end in an error or a text", "[chat]") {
       text += random() % 4 ? kLikely[random() % kLikely.size()] : char(random());
     Result<ChatTemplate> parsed = ChatTemplate::parse(text);
     if (parsed.ok()) {
-      Result<std::string> rendered = parsed->render(Json::object());
+      Result<std::string> rendered = parsed->render(jinja::make_dict({}));
       CHECK((!rendered.ok() || rendered->size() <= 3 * text.size() + 100));
     }
   }

@@ -2,14 +2,18 @@
 // The template language, piece by piece. Every expected text was printed by Python's jinja2 3.1 with the settings of
 // transformers (trim_blocks, lstrip_blocks, its tojson).
 #include "runtime/chat/chat_template.h"
+#include "runtime/chat/json_reader.h"
 #include "support/catch.h"
 
 namespace sluice {
 namespace {
 
-Json context() {
-  return Json::parse(R"({"bos_token": "<s>", "xs": [3, 1, 2], "m": {"b": 1, "a": [true, null, 1.5], "items": 7},
-                         "text": "It's \"ü\"\n", "users": [{"name": "bo", "age": 3}, {"name": "Al", "age": 2}]})");
+jinja::Value context() {
+  const auto read = jinja::read_json(R"({"bos_token": "<s>", "xs": [3, 1, 2],
+    "m": {"b": 1, "a": [true, null, 1.5], "items": 7}, "text": "It's \"ü\"\n",
+    "users": [{"name": "bo", "age": 3}, {"name": "Al", "age": 2}]})");
+  REQUIRE(read.ok());
+  return *read;
 }
 
 struct Row {
@@ -175,17 +179,20 @@ TEST_CASE("lists that are part of something else cannot be changed", "[chat]") {
 
 TEST_CASE("from_json reads what tojson wrote", "[chat]") {
   CHECK(refusal("{{ (m|tojson|from_json) == m }}") == "no error: True");
-  CHECK(refusal("{{ '{'|from_json }}") == "line 1: from_json: the text is no JSON or nested too deeply");
+  CHECK(refusal("{{ '{'|from_json }}") == "line 1: from_json: not valid JSON");
 }
 
 TEST_CASE("bytes that are no UTF-8 become replacement characters", "[chat]") {
   Result<ChatTemplate> parsed = ChatTemplate::parse("\xFF{{ x|length }}");
   REQUIRE(parsed.ok());
-  Json bad;
-  bad["x"] = "a\x80";
+  const jinja::Value bad = jinja::make_dict({{jinja::Value::string("x"), jinja::string_of_bytes("a\x80")}});
   CHECK(*parsed->render(bad) ==
         "\xEF\xBF\xBD"
         "2");
+}
+
+TEST_CASE("a template cannot change what it was given", "[chat]") {
+  CHECK(refusal("{% set _ = xs.append(4) %}") == "line 1: a list that is part of another value cannot be changed");
 }
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replaces operator new to count allocations and to fail the n-th one: a step allocates nothing, and a failed
-// allocation anywhere between opening a model and its first token is SLUICE_NO_MEMORY, never the end of the program.
+// allocation anywhere between opening a model and its first token, or while a conversation is rendered, is
+// SLUICE_NO_MEMORY, never the end of the program or a leak.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -10,22 +11,28 @@
 #include "toy.h"
 
 namespace {
-std::atomic<long> g_allocations{0};
+std::atomic<long> g_allocations{0}, g_live{0};
 std::atomic<long> g_fail_at{-1};  // counts down; the allocation that finds 0 fails
 }  // namespace
 
 static void* allocate(size_t bytes) {
   ++g_allocations;
   if (g_fail_at.load() >= 0 && g_fail_at.fetch_sub(1) == 0) throw std::bad_alloc();
-  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
-  throw std::bad_alloc();
+  void* p = std::malloc(bytes == 0 ? 1 : bytes);
+  if (p == nullptr) throw std::bad_alloc();
+  ++g_live;
+  return p;
+}
+static void release(void* p) {
+  if (p != nullptr) --g_live;
+  std::free(p);
 }
 void* operator new(size_t bytes) { return allocate(bytes); }
 void* operator new[](size_t bytes) { return allocate(bytes); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete[](void* p, size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept { release(p); }
+void operator delete(void* p, size_t) noexcept { release(p); }
+void operator delete[](void* p) noexcept { release(p); }
+void operator delete[](void* p, size_t) noexcept { release(p); }
 
 namespace sluice::test {
 namespace {
@@ -61,6 +68,50 @@ sluice_status straight_line(const char* path) {
   return s;
 }
 
+// A conversation with tools through the model's template, and JSON and numbers read inside a template.
+sluice_status rendered_chats(const sluice_model* model) {
+  static constexpr std::string_view kRequests[] = {
+      R"({"messages":[{"role":"system","content":"a text that is long enough to be on the heap"},
+          {"role":"user","content":"é \"x\""}],"tools":[{"type":"function","function":{"name":"look up the weather",
+          "parameters":{"type":"object","properties":{"place":{"type":"string","enum":["here",null,1.5,true]}}}}}]})",
+      R"({"messages":[],"text":"{\"a\": [1, {\"b\": [[], {}, 2.5]}]}","numbers":["7.5","-3","x",12],
+          "template":"{{ (text|from_json).a }}{% for n in numbers %}{{ n|float }}{{ n|int }}{% endfor %}{{ 2.45|round(1) }}"})",
+      // Not JSON in the middle of nested values: all that was built is given back.
+      R"({"messages":[{"role":"user","content":["a text that is long enough to be on the heap",{"x":nil)"};
+  sluice_error error = SLUICE_ERROR_INIT;
+  for (const std::string_view& request : kRequests) {
+    sluice_text prompt{};
+    const sluice_status s = sluice_render_chat(model, request.data(), request.size(), &prompt, &error);
+    sluice_text_free(&prompt);
+    if (s != (&request == &kRequests[2] ? SLUICE_USAGE : SLUICE_OK)) return s;
+  }
+  return SLUICE_OK;
+}
+
+// Runs `body` with each of its allocations failing in turn: each time it says so and gives everything back.
+template <class Body>
+void every_failure_is_reported(const Body& body) {
+  REQUIRE(body() == SLUICE_OK);
+  const long start = g_allocations;
+  REQUIRE(body() == SLUICE_OK);
+  const long total = g_allocations - start;
+  CAPTURE(total);
+  REQUIRE(total > 100);
+  long reported = 0;
+  for (long n = 0; n < total; ++n) {
+    const long live = g_live;
+    g_fail_at = n;
+    const sluice_status status = body();
+    const bool hit = g_fail_at.exchange(-1) < 0;
+    if (g_live != live) FAIL("allocation " << n << " of " << total << " left " << g_live - live << " behind");
+    if (!hit) continue;
+    if (status != SLUICE_NO_MEMORY) FAIL("allocation " << n << " of " << total << " gave status " << status);
+    ++reported;
+  }
+  CHECK(reported > total / 2);
+  CHECK(body() == SLUICE_OK);
+}
+
 }  // namespace
 
 TEST_CASE("a step, its logits and the choice of a token allocate nothing", "[runtime][alloc]") {
@@ -91,27 +142,20 @@ TEST_CASE("a step, its logits and the choice of a token allocate nothing", "[run
   }
 }
 
-TEST_CASE("every failed allocation from open to the first tokens is reported, none ends the program",
+TEST_CASE("every failed allocation from open to the first tokens is reported, none ends the program or leaks",
           "[runtime][alloc]") {
   TemporaryFolder folder;
   const std::string path = make_toy(folder);
-  REQUIRE(straight_line(path.c_str()) == SLUICE_OK);
-  const long start = g_allocations;
-  REQUIRE(straight_line(path.c_str()) == SLUICE_OK);
-  const long total = g_allocations - start;
-  CAPTURE(total);
-  REQUIRE(total > 100);
-  long reported = 0;
-  for (long n = 0; n < total; ++n) {
-    g_fail_at = n;
-    const sluice_status status = straight_line(path.c_str());
-    const bool hit = g_fail_at.exchange(-1) < 0;
-    if (!hit) continue;
-    if (status != SLUICE_NO_MEMORY) FAIL("allocation " << n << " of " << total << " gave status " << status);
-    ++reported;
-  }
-  CHECK(reported > total / 2);
-  CHECK(straight_line(path.c_str()) == SLUICE_OK);
+  every_failure_is_reported([&] { return straight_line(path.c_str()); });
+}
+
+TEST_CASE("every failed allocation while a conversation is rendered is reported, none ends the program or leaks",
+          "[runtime][alloc]") {
+  TemporaryFolder folder;
+  sluice_error error = SLUICE_ERROR_INIT;
+  ModelPtr model;
+  REQUIRE(sluice_model_open(make_toy(folder).c_str(), out(model), &error) == SLUICE_OK);
+  every_failure_is_reported([&] { return rendered_chats(model.get()); });
 }
 
 }  // namespace sluice::test

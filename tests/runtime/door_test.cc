@@ -122,6 +122,9 @@ TEST_CASE_METHOD(Opened, "chat requests are checked and rendered", "[runtime][do
   CHECK(prompt == "<|im_start|>|3");
   for (const char* bad : {"", "[]", "{", "{}", R"({"messages":3})", R"({"messages":[],"template":1})"})
     CHECK(render(bad, prompt) == SLUICE_USAGE);
+  CHECK(render(R"({"messages":[}])", prompt) == SLUICE_USAGE);
+  CHECK(std::string(error.place) == "sluice_render_chat");
+  CHECK(error.offset == 13);
 }
 
 TEST_CASE_METHOD(Opened, "requests with wrong numbers are usage errors", "[runtime][door]") {

@@ -118,6 +118,7 @@ SLUICE_API bool sluice_token_is_end(const sluice_model* model, int32_t token);
 
 /* request: {"messages":[{"role","content",…}…], "tools":[…]?, "add_generation_prompt":true?, "bos_token"?, "eos_token"?,
  * "template":"…"? (instead of the model's), more members become variables}. The rendered prompt, byte for byte.
+ * SLUICE_USAGE for what is not JSON (with the offset), nests more than 100 deep, or has over 262144 values or 64 MiB.
  * model may be NULL when "template" is given. */
 SLUICE_API sluice_status sluice_render_chat(const sluice_model* model, const char* request, size_t length, sluice_text* prompt,
                                             sluice_error* error);
