@@ -20,16 +20,6 @@ namespace {
 
 constexpr const char* kFirstReader = "0.1.0";  // the first program version that reads this layout
 
-Status refuse_split(const Gguf& gguf) {
-  if (!gguf.has("split.count")) return {};
-  SLUICE_TRY(const uint32_t n_parts, gguf.integer("split.count", 0, UINT16_MAX));
-  if (n_parts <= 1) return {};
-  return gguf.key_error("split.count",
-                        "is " + std::to_string(n_parts) +
-                            ": this is one part of a split model. Join the parts first (gguf-split --merge "
-                            "FIRST_PART WHOLE.gguf) and convert the whole");
-}
-
 Status refuse_same_file(const std::string& input, const std::string& output) {
   struct stat in, out;
   if (stat(input.c_str(), &in) != 0 || stat(output.c_str(), &out) != 0) return {};
@@ -77,7 +67,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   const Notice notice = options.notice ? options.notice : [](const std::string&) {};
   SLUICE_DO(refuse_same_file(input, output));
   SLUICE_TRY(const Gguf gguf, Gguf::open(input));
-  SLUICE_DO(refuse_split(gguf));
+  for (const std::string& path : gguf.paths()) SLUICE_DO(refuse_same_file(path, output));
 
   fb::HeaderT header;
   header.min_reader = kFirstReader;
@@ -123,13 +113,21 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   report.name = header.name;
   report.architecture = header.architecture;
   report.source = header.source;
-  report.source_bytes = gguf.file().size();
+  report.source_bytes = gguf.total_bytes();
   report.n_parameters = header.n_parameters;
   report.n_tensors = uint32_t(header.tensors.size());
   SLUICE_DO(writer.finish(std::move(header)));
   struct stat info;
   if (stat(output.c_str(), &info) == 0) report.output_bytes = uint64_t(info.st_size);
   return report;
+}
+
+std::vector<std::string> source_files(const std::string& path) {
+  std::vector<std::string> paths = part_paths(path);
+  for (const std::string& part : paths) {
+    if (!is_convertible(part)) return {path};
+  }
+  return paths.empty() ? std::vector<std::string>{path} : paths;
 }
 
 bool is_convertible(const std::string& path) {

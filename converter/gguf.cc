@@ -299,7 +299,7 @@ Status GgufParser::parse() {
   return place_tensors();
 }
 
-Result<Gguf> Gguf::open(const std::string& path) {
+Result<Gguf> Gguf::open_one(const std::string& path) {
   Gguf gguf;
   SLUICE_TRY(gguf.file_, InputFile::open(path, /*drop_cache=*/true));
   SLUICE_DO(GgufParser(gguf).parse());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GGUF file (version 2 or 3, little-endian), fully validated before anything is made of it: afterwards every tensor
-// lies inside the file and every array is as long as it says. Arrays and texts stay on disk and are read on demand, so
-// that a vocabulary of 262144 tokens costs no memory here. Knows the container, no architecture and no block format.
+// A GGUF model (version 2 or 3, little-endian) in one file or in several parts, fully validated before anything is made
+// of it: afterwards every tensor lies inside its file and every array is as long as it says. Arrays and texts stay on
+// disk and are read on demand, so that a vocabulary of 262144 tokens costs no memory here. Knows the container, no
+// architecture and no block format.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,6 +26,7 @@ inline constexpr uint64_t kMaxGgufTensorName = 63;
 inline constexpr uint64_t kMaxGgufAlignment = 1 << 20;
 inline constexpr uint32_t kMaxGgufDims = 4;
 inline constexpr uint64_t kDefaultGgufAlignment = 32;
+inline constexpr uint32_t kMaxGgufParts = 512;  // all are open at a time
 
 enum class GgufType : uint32_t {
   kU8,
@@ -57,8 +59,9 @@ struct GgufTensor {
   uint32_t n_dims = 0;
   uint64_t dims[kMaxGgufDims] = {1, 1, 1, 1};  // dims[0] is the contiguous one: inputs of a matrix
   const BlockFormat* format = nullptr;
-  uint64_t described_at = 0;  // offset of its description in the file
-  uint64_t offset = 0;        // of its data, from the start of the file
+  uint32_t part = 0;          // the file it lies in
+  uint64_t described_at = 0;  // offset of its description in that file
+  uint64_t offset = 0;        // of its data, from the start of that file
   uint64_t bytes = 0;
 
   uint64_t n_rows() const { return dims[1] * dims[2] * dims[3]; }
@@ -68,10 +71,14 @@ struct GgufTensor {
 
 class Gguf {
  public:
-  // kBadModel with the offset and the reason for whatever is wrong with the file.
+  // kBadModel with the offset and the reason for whatever is wrong with the file. A part of a split model, whichever,
+  // opens the whole model: the other parts lie beside it, named PREFIX-00001-of-00003.gguf and so on.
   static Result<Gguf> open(const std::string& path);
 
-  const InputFile& file() const { return file_; }
+  const InputFile& file() const { return file_; }  // the one with the metadata: the first part
+  const InputFile& file_of(const GgufTensor& tensor) const { return tensor.part ? more_[tensor.part - 1] : file_; }
+  std::vector<std::string> paths() const;  // of all parts, in order
+  uint64_t total_bytes() const;
   uint32_t version() const { return version_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufTensor* find_tensor(std::string_view name) const;  // null if there is none
@@ -103,12 +110,19 @@ class Gguf {
 
  private:
   friend class GgufParser;
+  static Result<Gguf> open_one(const std::string& path);
+  Status add_part(Gguf part, uint32_t index);
+
   InputFile file_;
+  std::vector<InputFile> more_;  // parts 1, 2, …
   uint32_t version_ = 0;
   std::map<std::string, GgufValue, std::less<>> values_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;
 };
+
+// Paths of all parts of the split model that `path` is one of, by its name; empty if the name is not that of a part.
+std::vector<std::string> part_paths(const std::string& path);
 
 // True for well-formed UTF-8 without overlong forms and surrogates.
 bool is_utf8(std::string_view text);

@@ -16,7 +16,7 @@ constexpr size_t kReadWindow = 1 << 20;
 
 // Vectors are float32 whatever the source has; matrices keep their format.
 const FormatSpec& native_format(const TensorUse& use) {
-  const FormatSpec* spec = find_format(use.rows == 1 ? "f32" : use.source->format->native);
+  const FormatSpec* spec = find_format(is_vector(use.role) ? "f32" : use.source->format->native);
   SLUICE_CHECK(spec != nullptr);
   return *spec;
 }
@@ -41,7 +41,7 @@ uint32_t source_index(const TensorUse& use, uint32_t r) {
 class StripSource {
  public:
   StripSource(const Gguf& gguf, const TensorUse& use, uint32_t lanes)
-      : use_(use), native_(native_format(use)), lanes_(lanes), window_(gguf.file(), kReadWindow) {
+      : use_(use), native_(native_format(use)), lanes_(lanes), window_(gguf.file_of(*use.source), kReadWindow) {
     rows_.resize(size_t(use.source->row_bytes()) * lanes);
   }
 
@@ -51,12 +51,12 @@ class StripSource {
     const uint32_t n_rows = use_.rows - first < lanes_ ? use_.rows - first : lanes_;
     const uint8_t* pointers[kTileRows];
     for (uint32_t r = 0; r < n_rows; ++r) {
-      const uint32_t row = use_.rows == 1 ? 0 : source_index(use_, first + r);
+      const uint32_t row = is_vector(use_.role) ? 0 : source_index(use_, first + r);
       SLUICE_TRY(const uint8_t* from, window_.view(use_.source->offset + row * row_bytes, row_bytes));
       memcpy(rows_.data() + r * row_bytes, from, row_bytes);
       pointers[r] = rows_.data() + r * row_bytes;
     }
-    if (use_.rows == 1) {
+    if (is_vector(use_.role)) {
       write_vector(out);
     } else {
       pack_strip(*use_.source->format, native_, use_.cols, lanes_, pointers, n_rows, out);

@@ -79,6 +79,14 @@ Status Describer::read_sizes() {
   SLUICE_TRY(n_rot_, gguf_.integer(key("rope.dimension_count"), 2, head_dim, head_dim));
   if (n_rot_ % 2 != 0) return gguf_.key_error(key("rope.dimension_count"), "is odd");
 
+  for (uint32_t l = 0; l < c.n_layers; ++l) {
+    if (uint64_t{n_heads[l]} * head_dim > kMaxAttentionWidth) {
+      return gguf_.key_error(key("attention.head_count"), "gives " + std::to_string(n_heads[l]) + " heads of " +
+                                                              std::to_string(head_dim) + ", more than " +
+                                                              std::to_string(kMaxAttentionWidth) + " channels");
+    }
+  }
+
   SLUICE_TRY(const float scale, magnitude("attention.scale", 0));
   SLUICE_TRY(const float softcap, magnitude("attn_logit_softcapping", 0));
   SLUICE_TRY(c.final_softcap, magnitude("final_logit_softcapping", 0));
@@ -110,7 +118,7 @@ std::string full_name(int32_t layer, std::string_view name) {
 }  // namespace
 
 Error Describer::shape_error(const GgufTensor& tensor, const std::string& expected) const {
-  return make_error(Code::kBadModel, gguf_.file().path(), tensor.described_at,
+  return make_error(Code::kBadModel, gguf_.file_of(tensor).path(), tensor.described_at,
                     "tensor %s has the shape %s, expected %s", tensor.name.c_str(), tensor.shape().c_str(),
                     expected.c_str());
 }
@@ -132,7 +140,7 @@ Result<const GgufTensor*> Describer::take(int32_t layer, std::string_view name) 
   const GgufTensor* tensor = gguf_.find_tensor(full);
   if (!tensor) return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing", full.c_str());
   if (!tensor->format->native) {
-    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
+    return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->described_at,
                       "tensor %s has the type %s, which cannot be converted: %s", full.c_str(), tensor->format->name,
                       tensor->format->remark);
   }
@@ -144,7 +152,7 @@ Status Describer::vector(Role role, int32_t layer, std::string_view name, uint32
   SLUICE_TRY(const GgufTensor* tensor, take(layer, name));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (tensor->format->unpack) {
-    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
+    return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->described_at,
                       "tensor %s has the type %s, expected plain numbers", tensor->name.c_str(), tensor->format->name);
   }
   Part part;
@@ -232,7 +240,7 @@ Status Describer::finish() const {
   for (const GgufTensor& tensor : gguf_.tensors()) {
     if (!used_.count(&tensor)) {
       return make_error(
-          Code::kBadModel, gguf_.file().path(), tensor.described_at,
+          Code::kBadModel, gguf_.file_of(tensor).path(), tensor.described_at,
           "tensor %s has no place in the architecture %s; without it the model would compute something else",
           tensor.name.c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
     }

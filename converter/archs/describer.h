@@ -18,6 +18,7 @@ namespace sluice {
 // model.
 inline constexpr uint32_t kMaxModelWidth = 1 << 16;
 inline constexpr uint32_t kMaxFfWidth = 1 << 18;
+inline constexpr uint32_t kMaxAttentionWidth = 1 << 18;  // heads times their size
 
 class Describer {
  public:

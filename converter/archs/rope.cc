@@ -18,14 +18,14 @@ Result<std::vector<double>> Describer::frequency_factors(uint32_t n) {
   SLUICE_TRY(const GgufTensor* tensor, take(-1, "rope_freqs.weight"));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (std::strcmp(tensor->format->name, "F32") != 0) {
-    return make_error(Code::kBadModel, gguf_.file().path(), tensor->described_at,
+    return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->described_at,
                       "tensor rope_freqs.weight has the type %s, expected F32", tensor->format->name);
   }
   std::vector<float> values(n);
-  SLUICE_DO(gguf_.file().read_at(tensor->offset, std::as_writable_bytes(std::span(values))));
+  SLUICE_DO(gguf_.file_of(*tensor).read_at(tensor->offset, std::as_writable_bytes(std::span(values))));
   for (uint32_t j = 0; j < n; ++j) {
     if (!std::isfinite(values[j]) || !(values[j] > 0)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), tensor->offset + 4 * j,
+      return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->offset + 4 * j,
                         "rope_freqs.weight has an element that is not positive");
     }
     factors[j] = values[j];

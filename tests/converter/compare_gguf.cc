@@ -10,7 +10,7 @@
 
 #include "converter/byte_window.h"
 #include "converter/gguf.h"
-#include "literal_decoder.h"
+#include "converter/source_weights.h"
 #include "slm_weights.h"
 #include "sluice/convert.h"
 #include "support/temporary_folder.h"
@@ -41,7 +41,7 @@ uint64_t compare_share(const Gguf& gguf, const std::string& slm_path, size_t sha
       ++wrong;
       continue;
     }
-    const bool vector = tensor->rows() == 1;
+    const bool vector = is_vector(tensor->role());
     const uint32_t head_dim =
         tensor->layer() < 0 ? 2 : slm.header().config()->layers()->Get(uint32_t(tensor->layer()))->head_dim();
     ByteWindow window(gguf.file(), 1 << 20);
@@ -52,7 +52,7 @@ uint64_t compare_share(const Gguf& gguf, const std::string& slm_path, size_t sha
       const std::vector<float> got = slm.row(*tensor, r);
       for (uint32_t c = 0; c < tensor->cols(); ++c) {
         const uint32_t from = vector ? source_row(*tensor, c, head_dim) : c;
-        const float expected = literal_weight(source.format->type, bytes.value(), from);
+        const float expected = source_weight(*source.format, bytes.value(), from);
         wrong += std::bit_cast<uint32_t>(got[c]) != std::bit_cast<uint32_t>(expected);
       }
       n_weights += tensor->cols();

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "literal_decoder.h"
+#include "converter/source_weights.h"
 #include "slm_weights.h"
 #include "support/catch.h"
 #include "support/gguf_builder.h"
@@ -35,8 +35,8 @@ void check_all_weights(const GgufBuilder& g, const std::string& slm, uint32_t he
     for (uint32_t r = 0; r < tensor->rows(); ++r) {
       const auto* data =
           reinterpret_cast<const uint8_t*>(source.data.data()) + source_row(*tensor, r, head_dim) * row_bytes;
-      std::vector<float> expected = literal_weights(source.type, data, tensor->cols());
-      if (tensor->rows() == 1 && tensor->row_order() == fb::RowOrder::RopePairs) {
+      std::vector<float> expected = source_weights(source.type, data, tensor->cols());
+      if (is_vector(tensor->role()) && tensor->row_order() == fb::RowOrder::RopePairs) {
         const std::vector<float> plain = expected;
         for (uint32_t c = 0; c < tensor->cols(); ++c) expected[c] = plain[source_row(*tensor, c, head_dim)];
       }
@@ -87,6 +87,20 @@ TEST_CASE("odd shapes convert: rows that are no multiple of 16, heads whose halv
   const auto report = convert_file(folder / "toy.gguf", folder / "toy.slm");
   if (!report.ok()) FAIL(report.error().text());
   check_all_weights(g, folder / "toy.slm", o.head_dim);
+}
+
+TEST_CASE("a matrix of one row is a matrix, not a vector", "[converter]") {
+  TemporaryFolder folder;
+  ToyOptions o;
+  o.matrix_type = o.embedding_type = GENERATE(uint32_t{toy::kF32}, uint32_t{toy::kF16}, uint32_t{toy::kBF16});
+  o.tied = false;
+  SECTION("feed-forward width 1") { o.d_ff = 1; }
+  SECTION("model width 1") { o.d_model = 1, o.n_heads = o.n_kv_heads = 1, o.head_dim = 2; }
+  const GgufBuilder g = toy_gguf(o);
+  g.write(folder / "toy.gguf");
+  const auto report = convert_file(folder / "toy.gguf", folder / "toy.slm");
+  if (!report.ok()) FAIL(report.error().text());
+  check_all_weights(g, folder / "toy.slm", o.head_dim ? o.head_dim : o.d_model / o.n_heads);
 }
 
 TEST_CASE("the report and the header say what the file is", "[converter]") {

@@ -170,6 +170,7 @@ const std::vector<Malformed>& kinds() {
       {"width 2^32-1", "embedding_length", edited([](GgufBuilder& g) { g.u32("llama.embedding_length", 0xffffffff); })},
       {"0 heads", "head_count", edited([](GgufBuilder& g) { g.u32("llama.attention.head_count", 0); })},
       {"heads that do not divide the width", "does not divide", edited([](GgufBuilder& g) { g.u32("llama.attention.head_count", 5); })},
+      {"heads of more channels than a strip may have", "channels", edited([](GgufBuilder& g) { g.u32("llama.attention.head_count", 4096).u32("llama.attention.key_length", 66); })},
       {"0 key-value heads", "head_count_kv", edited([](GgufBuilder& g) { g.u32("llama.attention.head_count_kv", 0); })},
       {"heads as an array that is too long", "elements", edited([](GgufBuilder& g) { g.numbers("llama.attention.head_count", kI32, std::vector<int32_t>(1000, 4)); })},
       {"odd head size", "odd head size", edited([](GgufBuilder& g) { g.u32("llama.attention.key_length", 15).u32("llama.attention.value_length", 15); })},
@@ -186,7 +187,7 @@ const std::vector<Malformed>& kinds() {
       {"rotation factors of another length", "expected [8]", edited([](GgufBuilder& g) { g.tensor("rope_freqs.weight", {9}, toy::kF32, std::string(36, 1)); })},
       {"a tensor in place of a vector", "has the shape", edited([](GgufBuilder& g) { g.find_tensor("output_norm.weight").dims = {8, 8}; })},
       {"three-dimensional matrix", "has the shape", edited([](GgufBuilder& g) { g.find_tensor("blk.0.attn_q.weight").dims = {64, 32, 2}; })},
-      {"split model", "gguf-split --merge", edited([](GgufBuilder& g) { g.number("split.count", kU16, uint16_t(3)); })},
+      {"a part of a split model with another name", "split.no is missing", edited([](GgufBuilder& g) { g.number("split.count", kU16, uint16_t(3)); })},
       // ---- vocabulary (CVE-2025-49847, CVE-2025-52566: lengths cast to int)
       {"no vocabulary", "tokenizer.ggml.model is missing", edited([](GgufBuilder& g) { g.remove("tokenizer.ggml.model"); })},
       {"vocabulary of integers (llama.cpp#26690)", "array of u8", edited([](GgufBuilder& g) { g.numbers("tokenizer.ggml.tokens", kU8, std::vector<uint8_t>(320)); })},

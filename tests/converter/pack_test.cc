@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstring>
 
-#include "literal_decoder.h"
 #include "schema/tile.h"
+#include "slm_weights.h"
 #include "support/catch.h"
 #include "support/gguf_builder.h"
 
@@ -87,7 +87,7 @@ TEST_CASE("every block format goes into the tile with every weight bit-equal", "
         std::vector<float> got(cols);
         for (uint32_t r = 0; r < n_rows; ++r) {
           dequantize_row(native, cols, lanes, r, strip.data(), got.data());
-          const std::vector<float> expected = literal_weights(type, rows[r], cols);
+          const std::vector<float> expected = source_weights(type, rows[r], cols);
           for (uint32_t c = 0; c < cols; ++c) {
             if (bits(got[c]) != bits(expected[c]))
               FAIL("row " << r << " column " << c << ": " << got[c] << " for " << expected[c]);
@@ -139,7 +139,7 @@ TEST_CASE("numbers widen to float32 without change, or rounded once where float3
     const std::string source = random_blocks(format, 300, rng);
     std::vector<float> got(300);
     widen_numbers(format, reinterpret_cast<const uint8_t*>(source.data()), 300, got.data());
-    const auto expected = literal_weights(type, reinterpret_cast<const uint8_t*>(source.data()), 300);
+    const auto expected = source_weights(type, reinterpret_cast<const uint8_t*>(source.data()), 300);
     for (size_t i = 0; i < got.size(); ++i) CHECK(bits(got[i]) == bits(expected[i]));
   }
 }
@@ -166,21 +166,20 @@ TEST_CASE("Q8_K keeps its codes and rounds its scales, and says so", "[converter
   pack_strip(format, native, 512, 1, &row, 1, strip.data());
   std::vector<float> got(512);
   dequantize_row(native, 512, 1, 0, strip.data(), got.data());
-  const std::vector<float> exact = literal_weights(toy::kQ8_K, row, 512);
+  const std::vector<float> exact = source_weights(toy::kQ8_K, row, 512);
   for (size_t i = 0; i < got.size(); ++i) {
     const float error = got[i] - exact[i];
     CHECK((error < 0 ? -error : error) <= 0x1p-11f * (exact[i] < 0 ? -exact[i] : exact[i]));  // half a unit of float16
   }
 }
 
-TEST_CASE("the table of GGUF types has each id once, and sizes that agree with the literal decoder", "[converter]") {
+TEST_CASE("the table of GGUF types has each id once, and says what it does with every one", "[converter]") {
   CHECK(find_block_format(4) == nullptr);  // removed from GGUF
   CHECK(find_block_format(36) == nullptr);
   CHECK(find_block_format(0xffffffff) == nullptr);
   for (const uint32_t type : toy::kExactTypes) {
     const BlockFormat* format = find_block_format(type);
     REQUIRE(format != nullptr);
-    CHECK(literal_bytes(type, format->inputs) == format->bytes);
     CHECK(toy::block_of(type) == format->inputs);
     CHECK(format->remark == nullptr);
     REQUIRE(format->native != nullptr);

@@ -57,4 +57,11 @@ std::vector<float> SlmWeights::row(const fb::Tensor& tensor, uint32_t r) {
   return out;
 }
 
+std::vector<float> source_weights(uint32_t type, const uint8_t* blocks, uint64_t n) {
+  const BlockFormat& format = *find_block_format(type);
+  std::vector<float> weights(n);
+  for (uint64_t i = 0; i < n; ++i) weights[i] = source_weight(format, blocks, i);
+  return weights;
+}
+
 }  // namespace sluice::test

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "converter/source_weights.h"
 #include "schema/reader.h"
 
 namespace sluice::test {
@@ -29,5 +30,8 @@ class SlmWeights {
   std::vector<std::byte> chunk_;
   uint32_t chunk_index_ = ~0u;
 };
+
+// `n` weights of a run of source blocks.
+std::vector<float> source_weights(uint32_t type, const uint8_t* blocks, uint64_t n);
 
 }  // namespace sluice::test

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,56 @@ struct ConvertReport {
   uint32_t n_tensors = 0;
 };
 
-// Writes `output` whole (temporary name, sync, rename) or not at all.
+// Writes `output` whole (temporary name, sync, rename) or not at all. A model split over several GGUF files is named by
+// any of its parts.
 // kBadModel with file, offset and reason for what is corrupt, contradictory or unsupported.
-Result<ConvertReport> convert_file(const std::string& input, const std::string& output, const ConvertOptions& options = {});
+Result<ConvertReport> convert_file(const std::string& input, const std::string& output,
+                                   const ConvertOptions& options = {});
+
+// ---- a converted model against its source ------------------------------------------------------------------------
+
+// The converted model, as the program that opened it sees it.
+struct ConvertedModel {
+  struct Tensor {
+    std::string name, format;  // name in the source
+    uint32_t rows = 0, cols = 0;
+  };
+  std::vector<Tensor> tensors;
+  // Rows [first_row, first_row + n_rows) of tensors[index] in the source's order, row-major. From several threads.
+  std::function<Status(size_t index, uint32_t first_row, uint32_t n_rows, float* out)> read;
+};
+
+struct CheckedType {
+  std::string type, format;  // in the source, in the model
+  std::string remark;        // why weights of this type may differ ("rounded to float32"); empty: they may not
+  uint32_t tensors = 0;
+  uint64_t weights = 0, different = 0;
+};
+
+struct WeightDifference {
+  std::string tensor;
+  uint64_t row = 0, col = 0;
+  float source = 0, model = 0;
+};
+
+struct CheckReport {
+  std::vector<CheckedType> types;
+  uint64_t weights = 0;
+  std::optional<WeightDifference> first;  // among the weights that may not differ
+  std::vector<std::string> problems;      // tensors that only one side has, or with another shape
+  std::vector<std::string> elsewhere;     // source tensors whose numbers are in the header of the model
+  bool equal() const { return !first && problems.empty(); }
+};
+
+// Decodes every weight of `source` anew and compares it bit for bit. n_threads 0: as many as compute well here; each takes
+// a few MiB.
+Result<CheckReport> check_against_source(const std::string& source, const ConvertedModel& model, int n_threads = 0,
+                                         const std::function<bool(uint64_t done, uint64_t total)>& progress = {});
+
+// ---- files -------------------------------------------------------------------------------------------------------
+
+// All files of the model that `path` names, in order: the parts of a split model, else `path` alone.
+std::vector<std::string> source_files(const std::string& path);
 
 // True if the file begins like something convert_file reads (GGUF magic).
 bool is_convertible(const std::string& path);

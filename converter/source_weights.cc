@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "literal_decoder.h"
+#include "converter/source_weights.h"
 
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 
-namespace sluice::test {
+#include "base/check.h"
+#include "base/half.h"
+#include "converter/block_formats.h"
+
+namespace sluice {
 
 namespace {
 
-float half(const uint8_t* p) {
-  const int bits = p[0] + 256 * p[1];
-  const int exponent = (bits >> 10) & 31, mantissa = bits & 1023;
-  const float sign = bits & 0x8000 ? -1.0f : 1.0f;
-  if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
-  return sign * (exponent ? std::ldexp(float(1024 + mantissa), exponent - 25) : std::ldexp(float(mantissa), -24));
-}
+float half(const uint8_t* p) { return f16_to_f32(uint16_t(p[0] | p[1] << 8)); }
 
 uint64_t bytes_of(const uint8_t* p, int n) {
   uint64_t all = 0;
@@ -30,12 +27,11 @@ int bit(const uint8_t* bytes, int i) { return bytes[i / 8] >> (i % 8) & 1; }
 int k_scale(const uint8_t* s, int j) { return j < 4 ? s[j] & 63 : low(s[j + 4]) | (s[j - 4] >> 6) << 4; }
 int k_minimum(const uint8_t* s, int j) { return j < 4 ? s[j + 4] & 63 : high(s[j + 4]) | (s[j] >> 6) << 4; }
 
-float literal_power_of_two(int exponent) { return float(std::pow(2.0, exponent)); }
+float power_of_two(int exponent) { return std::ldexp(1.0f, exponent); }
 float ue4m3(uint8_t x) {  // halved
   const int exponent = (x >> 3) & 15, fraction = x & 7;
   if (x == 0x7f) return 0;
-  return exponent ? (1 + float(fraction) / 8) * literal_power_of_two(exponent - 8)
-                  : float(fraction) * literal_power_of_two(-10);
+  return exponent ? (1 + float(fraction) / 8) * power_of_two(exponent - 8) : float(fraction) * power_of_two(-10);
 }
 int pair_of_256(const uint8_t* qs, int i) { return qs[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3; }
 // Digit n (the first is the highest) of a number of five base-3 digits, stored as ceil(number * 256 / 243).
@@ -47,82 +43,12 @@ int base_3_digit(uint8_t byte, int n) {
 constexpr int kFp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 constexpr int kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
-struct Size {
-  int weights, bytes;
-};
-
-Size size_of(uint32_t type) {
-  switch (type) {
-    case 0:
-      return {1, 4};
-    case 1:
-    case 30:
-      return {1, 2};
-    case 2:
-    case 20:
-      return {32, 18};
-    case 3:
-      return {32, 20};
-    case 6:
-      return {32, 22};
-    case 7:
-      return {32, 24};
-    case 8:
-      return {32, 34};
-    case 9:
-      return {32, 36};
-    case 10:
-      return {256, 84};
-    case 11:
-      return {256, 110};
-    case 15:
-      return {256, 292};
-    case 23:
-      return {256, 136};
-    case 24:
-      return {1, 1};
-    case 25:
-      return {1, 2};
-    case 26:
-      return {1, 4};
-    case 27:
-    case 28:
-      return {1, 8};
-    case 34:
-      return {256, 54};
-    case 35:
-      return {256, 66};
-    case 39:
-      return {32, 17};
-    case 40:
-      return {64, 36};
-    case 41:
-      return {128, 18};
-    case 42:
-      return {64, 18};
-    case 12:
-      return {256, 144};
-    case 13:
-      return {256, 176};
-    case 14:
-      return {256, 210};
-    default:
-      abort();
-  }
-}
-
 }  // namespace
 
-uint64_t literal_bytes(uint32_t type, uint64_t n) {
-  const Size size = size_of(type);
-  return n / uint64_t(size.weights) * uint64_t(size.bytes);
-}
-
-float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
-  const Size size = size_of(type);
-  const uint8_t* b = blocks + index / uint64_t(size.weights) * uint64_t(size.bytes);
-  const int i = int(index % uint64_t(size.weights));
-  switch (type) {
+float source_weight(const BlockFormat& format, const uint8_t* blocks, uint64_t index) {
+  const uint8_t* b = blocks + index / format.inputs * format.bytes;
+  const int i = int(index % format.inputs);
+  switch (format.type) {
     case 0:
       return std::bit_cast<float>(uint32_t(b[0]) | uint32_t(b[1]) << 8 | uint32_t(b[2]) << 16 | uint32_t(b[3]) << 24);
     case 1:
@@ -148,10 +74,10 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
     case 12:
     case 13: {
       const int j = i / 32;
-      const uint8_t* qs = b + (type == 12 ? 16 : 48);
+      const uint8_t* qs = b + (format.type == 12 ? 16 : 48);
       const uint8_t byte = qs[32 * (i / 64) + i % 32];
       int q = j % 2 == 0 ? low(byte) : high(byte);
-      if (type == 13) q |= (b[16 + i % 32] >> j & 1) << 4;
+      if (format.type == 13) q |= (b[16 + i % 32] >> j & 1) << 4;
       const float scale = half(b) * float(k_scale(b + 4, j));
       const float minimum = half(b + 2) * float(k_minimum(b + 4, j));
       const float product = scale * float(q);
@@ -208,7 +134,7 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
     case 35:
       return half(b + 64) * float(pair_of_256(b, i) - 1);
     case 39:
-      return literal_power_of_two(b[0] - 128) * float(kFp4[nibble(b + 1, i)]);
+      return power_of_two(b[0] - 128) * float(kFp4[nibble(b + 1, i)]);
     case 40: {
       const int s = i / 16, k = i % 16;
       const uint8_t byte = b[4 + 8 * s + k % 8];
@@ -219,14 +145,8 @@ float literal_weight(uint32_t type, const uint8_t* blocks, uint64_t index) {
     case 42:
       return half(b) * float((b[2 + i / 4] >> (2 * (i % 4)) & 3) - 1);
     default:
-      abort();
+      SLUICE_CHECK(!"a type that cannot be converted");
   }
 }
 
-std::vector<float> literal_weights(uint32_t type, const uint8_t* blocks, uint64_t n) {
-  std::vector<float> weights(n);
-  for (uint64_t i = 0; i < n; ++i) weights[i] = literal_weight(type, blocks, i);
-  return weights;
-}
-
-}  // namespace sluice::test
+}  // namespace sluice
