@@ -17,7 +17,7 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kHugeHintBytes = uint64_t{8} << 20;  // below this a huge page could waste a visible share
+constexpr uint64_t kHugeHintBytes = uint64_t{4} << 20;  // below this a huge page could waste a visible share
 
 }  // namespace
 

@@ -95,7 +95,7 @@ sluice_status sluice_model_verify(const sluice_model* model, sluice_progress_fn 
                                   sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_model_verify", model));
-    return verify_chunks(*model->model, progress_of(progress, user));
+    return verify_model(*model->model, progress_of(progress, user));
   });
 }
 

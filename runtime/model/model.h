@@ -19,6 +19,7 @@ class Model {
 
   const fb::Header& header() const { return *file_.header(); }
   const fb::Config& config() const { return *header().config(); }
+  const SlmFile& file() const { return file_; }
   const ByteSource& source() const { return *source_; }
   const std::string& name() const { return source_->name(); }  // of the file, for messages
   const Tokenizer& tokenizer() const { return tokenizer_; }

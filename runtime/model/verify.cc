@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "schema/text_order.h"
 
 namespace sluice {
 namespace {
@@ -32,7 +33,8 @@ Status check_chunk(const Model& model, uint32_t index, std::span<const std::byte
                     chunk.bytes(), index, tensor_in_chunk(model, index).c_str());
 }
 
-Status verify_chunks(const Model& model, const Progress& progress) {
+Status verify_model(const Model& model, const Progress& progress) {
+  SLUICE_DO(verify_text_order(model.file()));
   const auto* chunks = model.header().chunks();
   if (!chunks) return {};
   uint64_t total = 0, done = 0, largest = 0;

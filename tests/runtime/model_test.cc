@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/hash.h"
 #include "runtime/model/dequantize.h"
 #include "runtime/model/describe.h"
 #include "runtime/model/descriptor_source.h"
@@ -82,7 +84,7 @@ TEST_CASE("a model inside another file opens through a descriptor", "[runtime][m
   close(fd);  // the source has its own
   auto model = Model::open(*source);
   REQUIRE(model.ok());
-  CHECK(verify_chunks(**model, nullptr).ok());
+  CHECK(verify_model(**model, nullptr).ok());
   CHECK(describe_model(**model) == describe_model(*open(path)));
 }
 
@@ -91,10 +93,35 @@ TEST_CASE("a verification can be cancelled", "[runtime][model]") {
   const auto model = open(make_toy(folder));
   uint64_t last = 0, total = 0;
   const auto watch = [&](uint64_t done, uint64_t all) { return last = done, total = all, true; };
-  REQUIRE(verify_chunks(*model, watch).ok());
+  REQUIRE(verify_model(*model, watch).ok());
   CHECK(last == total);
   CHECK(total > 0);
-  CHECK(verify_chunks(*model, [](uint64_t, uint64_t) { return false; }).error().code == Code::kCancelled);
+  CHECK(verify_model(*model, [](uint64_t, uint64_t) { return false; }).error().code == Code::kCancelled);
+}
+
+TEST_CASE("a look-up table in a wrong order opens, and a verification finds it", "[runtime][model]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder);
+  auto bytes = read_small_file(path, 64 << 20);
+  REQUIRE(bytes.ok());
+  Preamble preamble;
+  std::memcpy(&preamble, bytes->data(), sizeof preamble);
+  char* const header = bytes->data() + preamble.header_offset;
+  const auto* order = fb::GetHeader(header)->vocab()->text_order();
+  char* const entries = header + (reinterpret_cast<const char*>(order->Data()) - header);
+  std::swap_ranges(entries + 4 * 7, entries + 4 * 8, entries + 4 * 200);
+  preamble.header_hash = hash64(std::as_bytes(std::span(header, preamble.header_bytes)));
+  preamble.preamble_hash = hash64(std::as_bytes(std::span(&preamble, 1)).first(offsetof(Preamble, preamble_hash)));
+  std::memcpy(bytes->data(), &preamble, sizeof preamble);
+  REQUIRE(write_small_file(path, std::as_bytes(std::span(bytes->data(), bytes->size()))).ok());
+  const auto model = open(path);
+  std::vector<int32_t> tokens;
+  model->tokenizer().encode("hello world", {}, tokens);
+  for (const int32_t token : tokens) CHECK((token >= 0 && token < model->tokenizer().n_vocab()));
+  const Status verified = verify_model(*model, nullptr);
+  REQUIRE(!verified.ok());
+  CHECK(verified.error().code == Code::kBadModel);
+  CHECK(verified.error().message.find("look-up table") != std::string::npos);
 }
 
 TEST_CASE("a model without a template gets a standard one by its special tokens", "[runtime][model]") {

@@ -60,7 +60,7 @@ uint64_t exercise_vocab(const fb::Vocab& vocab) {
     const uint32_t* buckets = vocab.text_buckets()->data() + (first << 8 | second);
     const uint32_t* found = std::lower_bound(order + buckets[0], order + buckets[1], text,
                                              [&](uint32_t id, std::string_view t) { return texts[id] < t; });
-    sum += *found;
+    sum += found != order + buckets[1] ? *found : 0;
   }
   for (uint32_t m = 0; m < size_of(vocab.merge_left()); ++m) {
     sum += texts[vocab.merge_left()->Get(m)].size() + texts[vocab.merge_right()->Get(m)].size() +

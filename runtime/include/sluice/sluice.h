@@ -94,7 +94,7 @@ SLUICE_API void sluice_model_close(sluice_model* model);
  * "chat_template","sampling":{…}} */
 SLUICE_API sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error);
 
-/* Reads every chunk and compares its hash. progress may be NULL; it returns false to cancel. */
+/* All that opening leaves out: the hash of every chunk, the order of the vocabulary's look-up table. progress may be NULL; it returns false to cancel. */
 typedef bool (*sluice_progress_fn)(void* user, uint64_t done_bytes, uint64_t total_bytes);
 SLUICE_API sluice_status sluice_model_verify(const sluice_model* model, sluice_progress_fn progress, void* user,
                                              sluice_error* error);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening a file checks that the look-up table stays inside the vocabulary, not that it is sorted. Whatever order it
+// has, encoding ends and names tokens of the vocabulary only (a sanitizer sees what else it might touch).
+#include <algorithm>
+#include <random>
+
+#include "small_vocab.h"
+#include "support/catch.h"
+
+namespace sluice {
+namespace {
+
+std::vector<SmallToken> tokens_of(fb::VocabKind kind) {
+  std::vector<SmallToken> tokens = {{"<s>", fb::TokenType::Control},
+                                    {"<unk>", fb::TokenType::Unknown},
+                                    {"<tool>", fb::TokenType::UserDefined},
+                                    {"<0x61>", fb::TokenType::Byte}};
+  for (const char* text : {"a", "b", "c", "ab", "bc", "abc", "cab", " ", " a"}) {
+    tokens.push_back({text, fb::TokenType::Normal, float(tokens.size() % 5)});
+  }
+  if (kind == fb::VocabKind::SentencePieceBpe) tokens.push_back({"\xE2\x96\x81", fb::TokenType::Normal, 1});
+  return tokens;
+}
+
+// What the reader accepts: any tokens in any order, buckets that never descend and end with their number.
+void shuffle_tables(fb::VocabT& vocab, std::mt19937& random) {
+  const uint32_t n = uint32_t(vocab.types.size());
+  if (random() % 2) std::shuffle(vocab.text_order.begin(), vocab.text_order.end(), random);
+  else for (uint32_t& token : vocab.text_order) token = random() % n;
+  if (random() % 2) return;
+  for (uint32_t& bucket : vocab.text_buckets) bucket = random() % (n + 1);
+  vocab.text_buckets.back() = n;
+  std::sort(vocab.text_buckets.begin(), vocab.text_buckets.end());
+}
+
+}  // namespace
+
+TEST_CASE("a look-up table in any order gives tokens of the vocabulary and nothing else", "[tokenizer]") {
+  std::mt19937 random(11);
+  for (const auto kind : {fb::VocabKind::ByteBpe, fb::VocabKind::SentencePieceBpe}) {
+    size_t n_different = 0;
+    for (int k = 0; k < 200; ++k) {
+      SmallVocab v(kind, tokens_of(kind), {{"a", "b"}, {"ab", "c"}});
+      v.t.ignore_merges = random() % 2;
+      std::string text;
+      for (int i = 0; i < 40; ++i) text += std::vector<std::string>{"a", "b", "c", " ", "<s>", "<tool>", "<", "é"}[random() % 8];
+      const Tokenizer::Encode options{true, random() % 2 == 0};
+      const std::vector<int32_t> right = encode(v.open(), text, options);
+      shuffle_tables(v.t, random);
+      const Tokenizer tokenizer = v.open();
+      const std::vector<int32_t> tokens = encode(tokenizer, text, options);
+      for (const int32_t token : tokens) {
+        if (token < 0 || token >= tokenizer.n_vocab()) FAIL("token " << token);
+      }
+      CHECK(tokenizer.find("<tool>") < tokenizer.n_vocab());
+      n_different += tokens != right;
+    }
+    CHECK(n_different > 50);
+  }
+}
+
+}  // namespace sluice
