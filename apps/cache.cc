@@ -108,11 +108,13 @@ std::optional<std::string> cache_name_for(const std::string& path) {
 
 EntryLock& EntryLock::operator=(EntryLock&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(name_, other.name_);
   return *this;
 }
 
 bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
   release();
+  name_ = name;
   const std::string path = file_of(name, ".lock");
   const int operation = (kind == LockKind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
   for (;;) {
@@ -125,7 +127,7 @@ bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
       errno = reason;
       return false;
     }
-    // `rm` may have unlinked the file while we waited: a lock on a nameless file locks nothing.
+    // Whoever held it may have unlinked the file while we waited: a lock on a nameless file locks nothing.
     struct stat held, named;
     if (fstat(fd_, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
         held.st_dev == named.st_dev) {
@@ -142,6 +144,12 @@ void EntryLock::share() {
 void EntryLock::release() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
+}
+
+// Unlinked before it is let go: who waits for the file finds it nameless then, and makes a new one.
+void EntryLock::abandon() {
+  if (fd_ >= 0 && !find_cache_entry(name_)) unlink(file_of(name_, ".lock").c_str());
+  release();
 }
 
 void remove_leftovers(const std::string& name) {

@@ -37,9 +37,12 @@ class EntryLock {
   bool acquire(const std::string& name, LockKind kind, bool wait);
   void share();  // from exclusive to shared
   void release();
+  // Releases, and leaves no lock file behind when there is no entry that it could guard. For locks held alone.
+  void abandon();
 
  private:
   int fd_ = -1;
+  std::string name_;
 };
 
 // Removes the entry and what interrupted conversions left of it; the caller holds the lock alone. False with errno.

@@ -84,7 +84,10 @@ int open_through_cache(const std::string& source, OpenModel& out) {
     note("the converted copy cannot be used (" + describe(error) + "); converting again");
   }
   remove_leftovers(*name);
-  if (const int code = convert_into_cache(source, target)) return code;
+  if (const int code = convert_into_cache(source, target)) {
+    out.lock.abandon();
+    return code;
+  }
   if (!open_quietly(target, out, error)) return complain(error);
   out.lock.share();
   return 0;

@@ -86,6 +86,19 @@ TEST_CASE("a damaged copy in the cache is made again", "[apps]") {
   CHECK(contains(again.err, "converting again"));
 }
 
+TEST_CASE("a conversion into the cache that fails leaves nothing there", "[apps]") {
+  const Workshop shop;
+  const std::string whole = shop.read("toy.gguf");
+  shop.file("cut.gguf", whole.substr(0, whole.size() / 2));
+  shop.file("bad.gguf", "GGUF and nothing else");
+  for (const char* name : {"cut.gguf", "bad.gguf"}) {
+    const Ran ran = shop.run({"inspect", shop / name});
+    CHECK(ran.code == 3);
+    CHECK(contains(ran.err, name));
+    CHECK(shop.files_in("cache/sluice/models").empty());
+  }
+}
+
 TEST_CASE("what an interrupted conversion left is removed by the next one", "[apps]") {
   const Workshop shop;
   REQUIRE(shop.run({"inspect", shop.model}).code == 0);

@@ -61,19 +61,29 @@ int convert(const Place& place) {
   return 0;
 }
 
-// A conversion that is interrupted half-way leaves nothing.
+// A conversion that is interrupted half-way leaves nothing, in a folder of the user's or in the cache.
 int interrupt(const Place& place) {
-  const std::filesystem::path folder = place.slm + ".interrupted";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
+  const std::filesystem::path home = place.slm + ".interrupted", cache = home / "sluice/models";
   Setting s = setting();
-  s.watch = [&](const std::string&, const std::string&) { return std::filesystem::is_empty(folder) ? 0 : SIGINT; };
-  const Ran ran = run_sluice({"convert", place.gguf, "-o", folder / "out.slm"}, s);
-  const bool empty = std::filesystem::is_empty(folder);
-  std::filesystem::remove_all(folder);
-  if (ran.code == 0) return skip("the conversion was over before the interrupt came");
-  if (ran.code != 130) return fail("an interrupted conversion ends with 130", ran);
-  return empty ? 0 : fail("an interrupted conversion leaves nothing", ran);
+  s.environment["XDG_CACHE_HOME"] = home;
+  for (const auto& words : {std::vector<std::string>{"convert", place.gguf, "-o", cache / "out.slm"},
+                            std::vector<std::string>{"inspect", place.gguf}}) {
+    std::filesystem::remove_all(home);
+    std::filesystem::create_directories(cache);
+    s.watch = [&](const std::string&, const std::string&) {
+      for (const auto& file : std::filesystem::directory_iterator(cache)) {
+        if (file.path().extension() == ".part") return SIGINT;
+      }
+      return 0;
+    };
+    const Ran ran = run_sluice(words, s);
+    const bool empty = std::filesystem::is_empty(cache);
+    std::filesystem::remove_all(home);
+    if (ran.code == 0) return skip("the conversion was over before the interrupt came");
+    if (ran.code != 130) return fail("an interrupted conversion ends with 130", ran);
+    if (!empty) return fail("an interrupted conversion leaves nothing", ran);
+  }
+  return 0;
 }
 
 int reference(const Place& place, bool exact) {

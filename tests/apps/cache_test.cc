@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "support/catch.h"
+#include "support/temporary_folder.h"
+
+namespace sluice {
+namespace {
+
+// An empty cache of its own.
+struct EmptyCache {
+  EmptyCache() {
+    setenv("XDG_CACHE_HOME", folder.path().c_str(), 1);
+    std::filesystem::create_directories(cache_folder());
+  }
+  ~EmptyCache() { unsetenv("XDG_CACHE_HOME"); }
+  bool empty() const { return std::filesystem::is_empty(cache_folder()); }
+  TemporaryFolder folder;
+};
+
+bool is_held(const std::string& name) {
+  EntryLock lock;
+  return !lock.acquire(name, LockKind::kExclusive, false) && errno == EWOULDBLOCK;
+}
+
+}  // namespace
+
+TEST_CASE("an abandoned lock leaves no file", "[apps]") {
+  const EmptyCache cache;
+  EntryLock lock;
+  REQUIRE(lock.acquire("m", LockKind::kExclusive, true));
+  CHECK(is_held("m"));
+  lock.abandon();
+  CHECK(cache.empty());
+  lock.abandon();  // nothing is held any more
+  CHECK(cache.empty());
+}
+
+TEST_CASE("an abandoned lock stays where it guards an entry", "[apps]") {
+  const EmptyCache cache;
+  std::ofstream(cache_folder() + "/m.slm") << "model";
+  EntryLock lock;
+  REQUIRE(lock.acquire("m", LockKind::kExclusive, true));
+  lock.abandon();
+  CHECK(std::filesystem::exists(cache_folder() + "/m.lock"));
+}
+
+TEST_CASE("only one holds a lock at a time, however many are abandoned by those before", "[apps]") {
+  const EmptyCache cache;
+  std::atomic<int> n_holders{0}, n_collisions{0}, n_held{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) {
+        EntryLock lock;
+        if (!lock.acquire("m", LockKind::kExclusive, true)) continue;
+        n_collisions += n_holders++ != 0;
+        n_held++;
+        std::this_thread::yield();
+        n_holders--;
+        lock.abandon();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(n_held == 200);
+  CHECK(n_collisions == 0);
+  CHECK(cache.empty());
+}
+
+}  // namespace sluice
