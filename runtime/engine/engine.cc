@@ -6,8 +6,11 @@
 #include "base/check.h"
 #include "runtime/engine/rope.h"
 #include "runtime/model/shape.h"
+#include "schema/layout.h"
 
 namespace sluice {
+
+static_assert(kMaxPlannedContext * kMaxRopeFrequency <= kMaxAngle);
 
 // ---- the token path ----------------------------------------------------------------------------------------------
 

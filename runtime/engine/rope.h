@@ -12,7 +12,7 @@ struct CosSin {
   double cos, sin;
 };
 
-// For 0 <= angle <= kMaxAngle, within 1e-15.
+// For 0 <= angle <= kMaxAngle, within 1e-15. engine.cc sees to it that no model and no context lead beyond.
 inline constexpr double kMaxAngle = double(1u << 30);
 CosSin exact_cos_sin(double angle);
 

@@ -1,35 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/engine/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <random>
 #include <vector>
 
 #include "support/catch.h"
 
 namespace sluice {
 
-TEST_CASE("cosines and sines agree with long double libm over the whole range", "[runtime][rope]") {
-  for (double angle : {0.0, 1e-9, 0.5, 0.785398163, 0.7853981634, 1.5707963, 3.14159265358979, 6.2831853, 100.25, 4095.0,
-                       131071.0, 1048575.5}) {
-    const CosSin v = exact_cos_sin(angle);
-    CAPTURE(angle);
-    CHECK(std::abs(v.cos - double(std::cos((long double)angle))) < 2e-15);
-    CHECK(std::abs(v.sin - double(std::sin((long double)angle))) < 2e-15);
-  }
-  double worst = 0;
-  for (int i = 0; i < 200000; ++i) {
-    const double angle = i * 0.6180339887 + i * 1e-3;
-    const CosSin v = exact_cos_sin(angle);
-    worst = std::max(worst, std::abs(v.cos - double(std::cos((long double)angle))));
-    worst = std::max(worst, std::abs(v.sin - double(std::sin((long double)angle))));
-  }
-  CHECK(worst < 2e-15);
+namespace {
+
+// The larger of both errors against libm in long double.
+double error_at(double angle) {
+  const CosSin v = exact_cos_sin(angle);
+  return std::max(double(std::abs(v.cos - std::cos((long double)angle))),
+                  double(std::abs(v.sin - std::sin((long double)angle))));
 }
 
-TEST_CASE("angles beyond any context still lie on the unit circle", "[runtime][rope]") {
-  for (double angle : {1e7, 1e8, double(kMaxAngle)}) {
-    const CosSin v = exact_cos_sin(angle);
-    CHECK(v.cos * v.cos + v.sin * v.sin == Approx(1.0).epsilon(1e-6));
+}  // namespace
+
+TEST_CASE("cosines and sines are within 1e-15 of libm in long double up to the largest angle", "[runtime][rope]") {
+  for (double angle : {0.0, 1e-300, 1e-9, 0.5, 0.785398163, 0.7853981634, 1.5707963, 3.14159265358979, 6.2831853,
+                       100.25, 4095.0, 131071.0, 1048575.5, 1e7, 1e8, kMaxAngle}) {
+    CAPTURE(angle);
+    CHECK(error_at(angle) < 1e-15);
+  }
+  std::mt19937 rng(1);
+  for (int bits = 0; bits <= 30; ++bits) {  // angles of every size
+    double worst = 0;
+    for (int i = 0; i < 5000; ++i) worst = std::max(worst, error_at(std::ldexp(0.5 + rng() * 0x1p-33, bits)));
+    CAPTURE(bits);
+    CHECK(worst < 1e-15);
+  }
+}
+
+TEST_CASE("angles next to a multiple of a quarter turn keep their digits", "[runtime][rope]") {
+  const double quarter = 1.57079632679489661923;
+  for (int64_t n : {1ll, 2ll, 1023ll, (1ll << 20) - 1, 1ll << 20, (1ll << 20) + 1, 12345678ll, 683565275ll}) {
+    double angle = double(n) * quarter;
+    for (int i = 0; i < 8; ++i) angle = std::nextafter(angle, 0.0);
+    for (int i = 0; i < 16 && angle <= kMaxAngle; ++i, angle = std::nextafter(angle, 2 * kMaxAngle)) {
+      CAPTURE(n, i);
+      CHECK(error_at(angle) < 1e-15);
+    }
   }
 }
 
