@@ -90,12 +90,17 @@ std::vector<std::string> cpu_isas() {
   return names;
 }
 
+const cpu::Kernels* cpu::find_isa(std::string_view name) {
+  for (const Kernels* k : usable_isas())
+    if (name == k->name) return k;
+  return nullptr;
+}
+
 Result<std::unique_ptr<Backend>> create_cpu_backend(std::string_view isa, ThreadPool& pool) {
+  if (const cpu::Kernels* k = cpu::find_isa(isa))
+    return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(*k, pool));
   std::string available;
-  for (const cpu::Kernels* k : cpu::usable_isas()) {
-    if (isa == k->name) return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(*k, pool));
-    available += (available.empty() ? "" : ", ") + std::string(k->name);
-  }
+  for (const std::string& name : cpu_isas()) available += (available.empty() ? "" : ", ") + name;
   return make_error(Code::kNoDevice, "", kNoOffset, "this CPU or this build has no ISA path \"%.*s\"; available: %s",
                     int(std::min<size_t>(isa.size(), 64)), isa.data(), available.c_str());
 }

@@ -48,9 +48,11 @@ double best_seconds(ThreadPool& pool, Work& work) {
 
 }  // namespace
 
-Probe probe_pool(ThreadPool& pool, std::span<const std::byte> memory) {
-  Work work{cpu::usable_isas().back(), memory, pool.size()};
+Probe probe_pool(std::string_view isa, ThreadPool& pool, std::span<const std::byte> memory) {
   Probe probe;
+  Work work{cpu::find_isa(isa), memory, pool.size()};
+  if (!work.kernels) return probe;
+  probe.isa = work.kernels->name;
   probe.read_GB_s = double(memory.size()) / best_seconds<&Work::read>(pool, work) / 1e9;
   probe.int8_GMAC_s = double(kRounds) * kMacPerRound * pool.size() / best_seconds<&Work::multiply>(pool, work) / 1e9;
   return probe;

@@ -16,7 +16,7 @@ Probe probe_engine(Engine& engine) {
       memory = large.as<std::byte>();
     }
   }
-  return probe_pool(engine.pool(), memory);
+  return probe_pool(engine.device().isa, engine.pool(), memory);
 }
 
 }  // namespace sluice

@@ -116,7 +116,7 @@ int run(int argc, char** argv) {
   l.max_heads = 32, l.max_head_dim = 256, l.n_ctx = 8192;
   if (!backend->prepare(l, accountant).ok()) return 1;
   std::vector<std::byte> memory(size_t{256} << 20, std::byte{1});
-  const Probe probe = probe_pool(*pool, memory);
+  const Probe probe = probe_pool(backend->info().isa, *pool, memory);
   std::printf("%s, %d threads; read %.1f GB/s, int8 %.1f GMAC/s\n", backend->info().isa.c_str(), pool->size(),
               probe.read_GB_s, probe.int8_GMAC_s);
   products(argc > 3 ? uint32_t(std::atoi(argv[3])) / 512 * 512 : 65536, 1536);
