@@ -2,6 +2,11 @@
 // The one seam between the runtime and a device. The engine describes a step as a list of phases (plain structs,
 // pointers into memory it owns); a backend runs the list in order and may fuse across phase borders. Nothing here
 // knows files, tokens' texts or sessions. docs/NUMERICS.md fixes what each phase computes, bit by bit.
+//
+// Version 1 has dense layers with biases, qk norms, post-norms, windows and soft caps; unit ranges of every phase but
+// Gather, a K range of Project, weights as lists of chunks, and tickets per submit(). Experts, a low-rank adapter, the
+// best k of the head and tickets per phase are not in it: each will come as fields of its phase, with the first backend
+// that computes it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -217,7 +222,8 @@ struct Phase {
 
 // ---- the backend ------------------------------------------------------------------------------------------------
 
-// A point on a backend's own timeline; 0 is always past.
+// A point on a backend's own timeline; 0 is always past. Both backends of today finish inside submit(), so the engine
+// only ever waits for the last.
 using Ticket = uint64_t;
 
 // The largest step a backend must be ready for.

@@ -13,7 +13,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice
 build_packages=(g++ cmake ninja-build flatbuffers-compiler libflatbuffers-dev libxxhash-dev nlohmann-json3-dev
   libedit-dev pkg-config)
 fetch_packages=(python3 python3-pip)
-test_packages=(catch2 libpcre2-dev libopenblas-dev)
+test_packages=(catch2 libpcre2-dev)
 
 say() { printf 'sluice: %s\n' "$*" >&2; }
 fail() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference backend: every phase in float32 by the plainest loops, activations and cache in float32 too. It is the
-// oracle that other backends are compared with, so it shares no code with them. docs/NUMERICS.md gives the formulas.
+// The reference backend: every phase by the plainest loops, activations and cache in float32. It is the oracle that
+// other backends are compared with, so it shares no code with them. docs/NUMERICS.md gives the formulas; the order here
+// is our own (sums of norms, softmax and products in double), but the same whatever chunk, range or thread a row comes
+// with.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -93,7 +95,7 @@ class ReferenceBackend final : public Backend {
 
  private:
   struct Scratch {
-    float *h, *q, *k, *v;      // rows of a phase
+    float *h, *k, *v;          // rows of a phase
     float *tile, *out, *out2;  // per thread: weights [kTileRows][cols], results [n_rows][kTileRows]
     double* scores;            // per thread [n_ctx]
     uint64_t tile_stride, out_stride, scores_stride;
@@ -135,7 +137,7 @@ class ReferenceBackend final : public Backend {
         &job);
   }
 
-  // use(first_row, n, out [n_rows][n]) for all rows [begin, end) of a matrix in tiles.
+  // use(first_row, n, out [n_rows][n], thread) for all rows [begin, end) of a matrix in tiles.
   template <class Use>
   void product(const Matrix& m, const float* x, uint32_t x_stride, uint32_t n_rows, uint32_t begin, uint32_t end,
                uint32_t k_begin, uint32_t k_end, Use use) {
@@ -145,7 +147,7 @@ class ReferenceBackend final : public Backend {
       float *w = scratch_.tile + thread * scratch_.tile_stride, *out = scratch_.out + thread * scratch_.out_stride;
       dequantize_rows(m, first, n, k_begin, k_end, w);
       multiply(x + k_begin, x_stride, w, n_rows, n, k_end - k_begin, out);
-      use(first, n, out);
+      use(first, n, out, thread);
     });
   }
 
@@ -180,7 +182,7 @@ class ReferenceBackend final : public Backend {
     prologue(p.in, nullptr, n);
     const auto multiply_heads = [&](const Matrix& m, const float* bias, uint32_t heads, float* to) {
       product(m, scratch_.h, p.in.d_model, n, begin * heads * d, end * heads * d, 0, m.cols,
-              [&](uint32_t first, uint32_t count, const float* out) {
+              [&](uint32_t first, uint32_t count, const float* out, uint32_t) {
                 for (uint32_t i = 0; i < n; ++i)
                   for (uint32_t j = 0; j < count; ++j)
                     to[size_t(i) * m.rows + first + j] = out[i * count + j] + (bias ? bias[first + j] : 0.0f);
@@ -228,8 +230,7 @@ class ReferenceBackend final : public Backend {
     const KvLayer& layer = seq.layers[p.layer];
     const float* keys = reinterpret_cast<const float*>(layer.keys) + size_t(group) * seq.n_slots * d;
     const float* values = reinterpret_cast<const float*>(layer.values) + size_t(group) * seq.n_slots * d;
-    uint32_t first = 0;
-    while (p.window != 0 && pos - first >= p.window) ++first;
+    const uint32_t first = p.window != 0 && pos >= p.window ? pos - p.window + 1 : 0;
     double max = -INFINITY;
     for (uint32_t s = first; s <= pos; ++s) {
       scores[s] = cap(dot(q, keys + size_t(s) * d, d) * p.scale, p.softcap);
@@ -252,7 +253,7 @@ class ReferenceBackend final : public Backend {
   void run(const ProjectPhase& p) {
     const uint32_t n = rows_->n_rows, end = std::min<uint64_t>(uint64_t{p.strips.end} * kStripRows, p.w.rows);
     product(p.w, p.in.f32, p.in.cols, n, p.strips.begin * kStripRows, end, p.k_begin, std::min(p.k_end, p.w.cols),
-            [&](uint32_t first, uint32_t count, const float* out) {
+            [&](uint32_t first, uint32_t count, const float* out, uint32_t) {
               for (uint32_t i = 0; i < n; ++i)
                 for (uint32_t j = 0; j < count; ++j) {
                   float& to = p.dest[size_t(i) * p.w.rows + first + j];
@@ -266,8 +267,7 @@ class ReferenceBackend final : public Backend {
     const uint32_t n = rows_->n_rows, end = std::min<uint64_t>(uint64_t{p.strips.end} * kStripRows, p.gate.rows);
     prologue(p.in, nullptr, n);
     product(p.gate, scratch_.h, p.in.d_model, n, p.strips.begin * kStripRows, end, 0, p.gate.cols,
-            [&](uint32_t first, uint32_t count, const float* gate) {
-              const size_t thread = size_t(gate - scratch_.out) / scratch_.out_stride;  // whose tile this is
+            [&](uint32_t first, uint32_t count, const float* gate, uint32_t thread) {
               float *w = scratch_.tile + thread * scratch_.tile_stride,
                     *up = scratch_.out2 + thread * scratch_.out_stride;
               dequantize_rows(p.up, first, count, 0, p.up.cols, w);
@@ -284,7 +284,7 @@ class ReferenceBackend final : public Backend {
     const uint32_t end = std::min<uint64_t>(uint64_t{p.strips.end} * kStripRows, vocab);
     prologue(p.in, p.row_index.data(), n);
     product(p.head, scratch_.h, p.in.d_model, n, p.strips.begin * kStripRows, end, 0, p.head.cols,
-            [&](uint32_t first, uint32_t count, const float* out) {
+            [&](uint32_t first, uint32_t count, const float* out, uint32_t) {
               for (uint32_t i = 0; i < n; ++i)
                 for (uint32_t j = 0; j < count; ++j) {
                   const uint32_t token = p.row_order ? p.row_order[first + j] : first + j;

@@ -57,18 +57,24 @@ inline void weigh_values(const AttendBlock& a, uint32_t channel, int lanes, uint
   }
   for (int c = 0; c < NC; ++c)
     for (int v = 0; v < NV; ++v)
-      f_store_n(a.out + size_t(c0 + uint32_t(c)) * a.head_dim + channel + 16 * uint32_t(v), f_add(o[c][v], f_zero()),
+      f_store_n(a.out + size_t(c0 + uint32_t(c)) * a.head_dim + channel + 16 * uint32_t(v), o[c][v],
                 NV == 1 ? lanes : 16);
+}
+
+// Slots [begin, end) that any of n columns sees; begin >= end if none does.
+inline void visible(const AttendBlock& a, uint32_t c0, uint32_t n, uint32_t* begin, uint32_t* end) {
+  *begin = 256, *end = 0;
+  for (uint32_t c = c0; c < c0 + n; ++c) {
+    if (a.first[c] == a.last[c]) continue;
+    *begin = a.first[c] < *begin ? a.first[c] : *begin;
+    *end = a.last[c] > *end ? a.last[c] : *end;
+  }
 }
 
 template <int NC>
 inline void weigh_columns(const AttendBlock& a, uint32_t c0) {
-  uint32_t begin = 256, end = 0;
-  for (uint32_t c = c0; c < c0 + NC; ++c) {
-    if (a.first[c] == a.last[c]) continue;
-    begin = a.first[c] < begin ? a.first[c] : begin;
-    end = a.last[c] > end ? a.last[c] : end;
-  }
+  uint32_t begin, end;
+  visible(a, c0, NC, &begin, &end);
   uint32_t channel = 0;
   for (; channel + 32 <= a.head_dim; channel += 32) weigh_values<2, NC>(a, channel, 16, c0, begin, end);
   for (; channel < a.head_dim; channel += 16) {
@@ -78,12 +84,8 @@ inline void weigh_columns(const AttendBlock& a, uint32_t c0) {
 }
 
 void attend_block(const AttendBlock& a) {
-  uint32_t begin = 256, end = 0;  // slots that any column sees
-  for (uint32_t c = 0; c < a.q.width; ++c) {
-    if (a.first[c] == a.last[c]) continue;
-    begin = a.first[c] < begin ? a.first[c] : begin;
-    end = a.last[c] > end ? a.last[c] : end;
-  }
+  uint32_t begin, end;
+  visible(a, 0, a.q.width, &begin, &end);
   if (begin >= end) return;
   const uint32_t n_groups = (a.head_dim + 31) / 32, dim4 = (a.head_dim + 3) / 4;
   begin = begin / 16 * 16;
@@ -105,8 +107,7 @@ void attend_block(const AttendBlock& a) {
     for (uint32_t s = begin; s < end; s += 16) {
       const F p = f_window(exp_f(f_sub(f_load(l + s), f_set(max))), first - int(s), last - int(s), 0.0f);
       sum = f_add(sum, p);
-      const F weight = f_mul(p, f_from_half(a.value_scales + s));
-      f_store(l + s, f_window(weight, first - int(s), last - int(s), 0.0f));  // a free slot's scale may be anything
+      f_store(l + s, f_mul(p, f_from_half(a.value_scales + s)));  // of free slots anything; they are never weighed
     }
     a.max[c] = max;
     a.sum[c] = f_sum(sum);
