@@ -8,27 +8,28 @@ namespace sluice::test {
 
 struct LayerConfig {
   std::string name = "plain";
-  int qkv_format = 0, out_format = 0, ff_format = 0, head_format = 0;  // indices of all_formats()
+  std::string qkv_format = "F16 4", out_format = "F16 4", ff_format = "F16 4", head_format = "F16 4";
   uint32_t d_model = 96, n_heads = 3, n_kv_heads = 1, head_dim = 32, d_ff = 128, n_vocab = 50;
   uint32_t window = 0, half = 16;
   float softcap = 0, head_softcap = 0;
-  bool bias = false, qk_norm = false, post_norm = false, row_order = false;
+  bool bias = false, out_bias = false, qk_norm = false, post_norm = false, row_order = false;
   Activation activation = Activation::kSilu;
+  double most_error = 0.01;  // of the int8 program's logits against float32, about 1.3 times what it is
 };
 
 struct LayerModel {
   explicit LayerModel(const LayerConfig& config)
       : c(config),
-        formats(all_formats()),
-        embed(formats[8].format, c.n_vocab, c.d_model, 1, 1),
-        wq(f(c.qkv_format), c.n_heads * c.head_dim, c.d_model, 2),
-        wk(f(c.qkv_format), c.n_kv_heads * c.head_dim, c.d_model, 3),
-        wv(f(c.qkv_format), c.n_kv_heads * c.head_dim, c.d_model, 4),
-        wo(f(c.out_format), c.d_model, c.n_heads * c.head_dim, 5),
-        gate(f(c.ff_format), c.d_ff, c.d_model, 6),
-        up(f(c.ff_format), c.d_ff, c.d_model, 7),
-        down(f(c.ff_format), c.d_model, c.d_ff, 8),
-        head(f(c.head_format), c.n_vocab, c.d_model, 9),
+        embed_format(format_named("F32")),
+        embed(embed_format, c.n_vocab, c.d_model, 1, 1),
+        wq(format_named(c.qkv_format), c.n_heads * c.head_dim, c.d_model, 2),
+        wk(format_named(c.qkv_format), c.n_kv_heads * c.head_dim, c.d_model, 3),
+        wv(format_named(c.qkv_format), c.n_kv_heads * c.head_dim, c.d_model, 4),
+        wo(format_named(c.out_format), c.d_model, c.n_heads * c.head_dim, 5),
+        gate(format_named(c.ff_format), c.d_ff, c.d_model, 6),
+        up(format_named(c.ff_format), c.d_ff, c.d_model, 7),
+        down(format_named(c.ff_format), c.d_model, c.d_ff, 8),
+        head(format_named(c.head_format), c.n_vocab, c.d_model, 9),
         norm1(random_floats(c.d_model, 21)),
         norm2(random_floats(c.d_model, 22)),
         norm3(random_floats(c.d_model, 23)),
@@ -37,16 +38,15 @@ struct LayerModel {
         k_norm(random_floats(c.head_dim, 26, 2)),
         q_bias(random_floats(c.n_heads * c.head_dim, 27)),
         k_bias(random_floats(c.n_kv_heads * c.head_dim, 28, 20)),
-        v_bias(random_floats(c.n_kv_heads * c.head_dim, 29)) {
+        v_bias(random_floats(c.n_kv_heads * c.head_dim, 29)),
+        o_bias(random_floats(c.d_model, 30)) {
     for (uint32_t i = 0; i < c.n_vocab; ++i)
       order.push_back((i * 7 + 3) % c.n_vocab);  // 7 and 50 have no common factor
   }
-  const WeightFormat& f(int i) const { return formats[size_t(i)].format; }
-
   LayerConfig c;
-  std::vector<NamedFormat> formats;
+  WeightFormat embed_format;
   TestMatrix embed, wq, wk, wv, wo, gate, up, down, head;
-  std::vector<float> norm1, norm2, norm3, post, q_norm, k_norm, q_bias, k_bias, v_bias;
+  std::vector<float> norm1, norm2, norm3, post, q_norm, k_norm, q_bias, k_bias, v_bias, o_bias;
   std::vector<uint32_t> order;
 };
 
@@ -94,7 +94,8 @@ inline LayerRun run_layers(Device& device, const LayerModel& m, const std::vecto
       program.push_back({&rows, phase});
     };
     GatherPhase gather;
-    gather.format = &m.f(8), gather.rows = tokens, gather.cols = c.d_model, gather.scale = 30, gather.x = x.data();
+    gather.format = &m.embed_format, gather.rows = tokens, gather.cols = c.d_model, gather.scale = 30,
+    gather.x = x.data();
     program.push_back({&rows, gather});
     float *now = x.data(), *other = x2.data();
     bool pending = false;  // a branch waits for its post-norm
@@ -105,9 +106,9 @@ inline LayerRun run_layers(Device& device, const LayerModel& m, const std::vecto
       pending = false;
       return p;
     };
-    const auto project = [&](const Activations& in, const TestMatrix& w) {
+    const auto project = [&](const Activations& in, const TestMatrix& w, const float* bias) {
       ProjectPhase p;
-      p.in = in, p.w = w.view(), p.accumulate = !c.post_norm, p.dest = c.post_norm ? branch.data() : now;
+      p.in = in, p.w = w.view(), p.bias = bias, p.accumulate = !c.post_norm, p.dest = c.post_norm ? branch.data() : now;
       pending = c.post_norm;
       add(
           p, +[](ProjectPhase& r) -> UnitRange& { return r.strips; }, (c.d_model + 15) / 16, 2);
@@ -128,13 +129,13 @@ inline LayerRun run_layers(Device& device, const LayerModel& m, const std::vecto
       attend.scale = 1.0f / std::sqrt(float(c.head_dim)), attend.out = attended.view;
       add(
           attend, +[](AttendPhase& r) -> UnitRange& { return r.groups; }, c.n_kv_heads, 1);
-      project(attended.view, m.wo);
+      project(attended.view, m.wo, c.out_bias ? m.o_bias.data() : nullptr);
       GateUpPhase gate;
       gate.in = prologue(m.norm2), gate.gate = m.gate.view(), gate.up = m.up.view(), gate.activation = c.activation;
       gate.out = ff.view;
       add(
           gate, +[](GateUpPhase& r) -> UnitRange& { return r.strips; }, (c.d_ff + 15) / 16, 2);
-      project(ff.view, m.down);
+      project(ff.view, m.down, nullptr);
     }
     HeadPhase head;
     head.in = prologue(m.norm3), head.row_index = index, head.head = m.head.view(), head.n_vocab = c.n_vocab;
@@ -152,21 +153,25 @@ inline LayerRun run_layers(Device& device, const LayerModel& m, const std::vecto
 
 // Between them: every phase option, every format, sizes that fill no strip, block or group.
 inline std::vector<LayerConfig> layer_configs() {
-  std::vector<LayerConfig> v(6);
-  v[0].qkv_format = 3, v[0].out_format = 4, v[0].ff_format = 0, v[0].head_format = 2;
-  v[1] = {"odd sizes", 5, 6, 4, 7};
+  std::vector<LayerConfig> v(7);
+  v[0] = {"plain", "F16Min 4", "F16Min 5", "F16 4", "F16 8"};
+  v[1] = {"odd sizes", "Super6Min 4", "Super6Min 5", "F16Min 5", "Super8 6"};
   v[1].d_model = 80, v[1].n_heads = 4, v[1].n_kv_heads = 2, v[1].head_dim = 20, v[1].d_ff = 56, v[1].n_vocab = 37;
   v[1].half = 10, v[1].bias = true;
-  v[2] = {"gemma", 7, 1, 5, 11};
+  v[2] = {"gemma", "Super8 6", "F16 5", "Super6Min 4", "F16 4 with table"};
   v[2].n_heads = 4, v[2].n_kv_heads = 1, v[2].head_dim = 40, v[2].half = 20, v[2].window = 24, v[2].qk_norm = true;
   v[2].post_norm = true, v[2].softcap = 50, v[2].head_softcap = 30, v[2].activation = Activation::kGeluTanh;
-  v[3] = {"floats", 8, 9, 10, 8};
+  v[2].most_error = 0.014;
+  v[3] = {"floats", "F32", "F16", "BF16", "F32"};
   v[3].n_heads = 3, v[3].n_kv_heads = 3, v[3].head_dim = 24, v[3].half = 8, v[3].row_order = true;
-  v[4] = {"many heads in a group", 2, 3, 6, 0};
+  v[3].most_error = 2e-5;
+  v[4] = {"many heads in a group", "F16 8", "F16Min 4", "Super6Min 5", "F16 4"};
   v[4].n_heads = 20, v[4].n_kv_heads = 1, v[4].head_dim = 8, v[4].half = 4, v[4].window = 300;
-  v[5] = {"wide", 4, 5, 7, 3};
+  v[5] = {"wide", "F16Min 5", "Super6Min 4", "Super8 6", "F16Min 4"};
   v[5].d_model = 320, v[5].n_heads = 6, v[5].n_kv_heads = 2, v[5].head_dim = 64, v[5].half = 32, v[5].d_ff = 600;
-  v[5].bias = true, v[5].row_order = true;
+  v[5].bias = true, v[5].row_order = true, v[5].most_error = 0.027;
+  v[6] = {"heads of no whole quad", "Super6 3", "E8M0 4 with table", "F16 by 16 4 with table", "Super6 4 with table"};
+  v[6].n_heads = 4, v[6].n_kv_heads = 2, v[6].head_dim = 34, v[6].half = 17, v[6].out_bias = true;
   return v;
 }
 

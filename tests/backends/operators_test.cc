@@ -7,22 +7,6 @@ namespace sluice::test {
 
 namespace {
 
-// A matrix that is the identity in F32, so that a phase shows its input.
-struct Identity {
-  explicit Identity(uint32_t n) : n_strips((n + 15) / 16), values(size_t(n_strips) * 16 * n, 0.0f) {
-    format.code = CodeKind::kF32, format.code_bits = 32, format.block_bytes = 64;
-    for (uint32_t i = 0; i < n; ++i) values[(size_t(i / 16) * n + i) * 16 + i % 16] = 1;
-    chunk = reinterpret_cast<const std::byte*>(values.data());
-    view.format = &format, view.rows = view.cols = n, view.chunks = &chunk;
-    view.strips_per_chunk = n_strips, view.strip_stride = n * 64;
-  }
-  uint32_t n_strips;
-  std::vector<float> values;
-  WeightFormat format;
-  const std::byte* chunk;
-  Matrix view;
-};
-
 std::vector<float> ones(size_t n) { return std::vector<float>(n, 1.0f); }
 
 double rms_scale(const float* x, uint32_t n, double eps) {
@@ -57,7 +41,7 @@ TEST_CASE("a prologue adds the branch after its post-norm, then norms with eps i
             p.in.x = &x[first * d], p.in.branch = &branch[first * d], p.in.x_out = &x_out[first * d];
             p.in.post_norm = with_post ? post.data() : nullptr, p.in.norm = norm.data(), p.in.eps = eps,
             p.in.d_model = d;
-            p.row_index = index, p.head = identity.view, p.n_vocab = d, p.logits = &h[first * d];
+            p.row_index = index, p.head = identity.view(), p.n_vocab = d, p.logits = &h[first * d];
             device.run({{&rows, p}});
           }
           std::vector<double> wanted_x, wanted_h;
@@ -92,7 +76,7 @@ TEST_CASE("a head gives the rows asked for, in their order, and still writes eve
     HeadPhase p;
     p.in.x = x.data(), p.in.branch = branch.data(), p.in.x_out = x_out.data(), p.in.norm = norm.data(),
     p.in.d_model = d;
-    p.head = identity.view, p.n_vocab = d;
+    p.head = identity.view(), p.n_vocab = d;
     const uint32_t every[] = {0, 1, 2, 3}, picked[] = {3, 1};
     p.row_index = every, p.logits = all.data();
     device.run({{&rows, p}});
@@ -124,7 +108,7 @@ TEST_CASE("the head caps softly, follows the row order and never writes padding"
     const uint32_t index[] = {0};
     HeadPhase p;
     p.in.x = p.in.x_out = x.data(), p.in.norm = norm.data(), p.in.d_model = d;
-    p.row_index = index, p.head = identity.view, p.n_vocab = vocab, p.softcap = 30, p.logits = logits.data();
+    p.row_index = index, p.head = identity.view(), p.n_vocab = vocab, p.softcap = 30, p.logits = logits.data();
     p.row_order = order.data();
     device.run({{&rows, p}});
     INFO(name);
@@ -230,8 +214,8 @@ Stored stored(const Cache& cache, uint32_t group, uint32_t slot, uint32_t d) {
 
 TEST_CASE("q, k and v get bias, then norm, then rope over (j, j + half), and land at their position",
           "[backends][qkv]") {
-  const uint32_t d_model = 60, heads = 4, groups = 2, d = 24, half = 8, n = 3,
-                 pos = 15;  // 15: rows fall into two strips
+  const uint32_t d_model = 60, heads = 4, groups = 2, half = 8, n = 3, pos = 15;  // 15: rows fall into two strips
+  const uint32_t d = GENERATE(24u, 34u);  // 34: a whole group that is rotated, and half a quad of channels
   const TestMatrix wq(float_format(CodeKind::kF32), heads * d, d_model, 1),
       wk(float_format(CodeKind::kF32), groups * d, d_model, 2),
       wv(float_format(CodeKind::kF32), groups * d, d_model, 3);
@@ -324,7 +308,7 @@ void check_attention(const std::string& name, const AttendCase& a) {
     std::vector<float> q(n * kv);
     QkvPhase p;
     p.in.x = p.in.x_out = x.data(), p.in.norm = norm.data(), p.in.d_model = kv;
-    p.wq = p.wk = p.wv = identity.view, p.n_heads = p.n_kv_heads = a.groups, p.head_dim = a.d, p.q = q.data();
+    p.wq = p.wk = p.wv = identity.view(), p.n_heads = p.n_kv_heads = a.groups, p.head_dim = a.d, p.q = q.data();
     device.run({{&rows, p}});
   }
   const auto q = random_floats(a.n * a.heads * a.d, 7, 2);
@@ -426,7 +410,7 @@ TEST_CASE("rows of several sessions in one step equal each session alone", "[bac
       rows.n_rows = n, rows.sequences = sequences;
       QkvPhase p;
       p.in.x = p.in.x_out = x.data() + seed_row * kv, p.in.norm = norm.data(), p.in.d_model = kv;
-      p.wq = p.wk = p.wv = identity.view, p.n_heads = p.n_kv_heads = groups, p.head_dim = d, p.q = scratch.data();
+      p.wq = p.wk = p.wv = identity.view(), p.n_heads = p.n_kv_heads = groups, p.head_dim = d, p.q = scratch.data();
       OwnedActivations out(n, heads * d);
       AttendPhase a;
       a.q = own_q.data(), a.n_heads = heads, a.n_kv_heads = groups, a.head_dim = d, a.out = out.view;
@@ -438,17 +422,24 @@ TEST_CASE("rows of several sessions in one step equal each session alone", "[bac
         run({caches[size_t(i)].rows(0, std::min(32u, lengths[i] - at), at)}, std::min(32u, lengths[i] - at),
             uint32_t(i));
     const uint32_t counts[3] = {1, 2, 7};
+    const std::vector<Cache> copies = caches;  // written by the step of all three only
     std::vector<SequenceRows> together;
     std::vector<float> alone;
     uint32_t first = 0;
     for (int i = 0; i < 3; ++i) {
       const auto part = run({caches[size_t(i)].rows(0, counts[i], lengths[i])}, counts[i], first);
       alone.insert(alone.end(), part.begin(), part.end());
-      together.push_back(caches[size_t(i)].rows(first, counts[i], lengths[i]));
+      together.push_back(copies[size_t(i)].rows(first, counts[i], lengths[i]));
       first += counts[i];
     }
     INFO(name);
     CHECK(same_bits(run(together, first, 0), alone));
+    for (size_t i = 0; i < 3; ++i) {
+      CHECK(copies[i].keys == caches[i].keys);
+      CHECK(copies[i].values == caches[i].values);
+      CHECK(copies[i].key_scales == caches[i].key_scales);
+      CHECK(copies[i].value_scales == caches[i].value_scales);
+    }
   }
 }
 

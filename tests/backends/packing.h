@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,12 @@ inline std::vector<NamedFormat> all_formats() {
   return v;
 }
 
+inline WeightFormat format_named(const std::string& name) {
+  for (const NamedFormat& f : all_formats())
+    if (f.name == name) return f.format;
+  throw std::invalid_argument(name);
+}
+
 // Exact for the halves made here.
 inline float half_value(uint16_t h) {
   const int e = h >> 10 & 31, m = h & 1023;
@@ -73,10 +80,11 @@ inline float half_value(uint16_t h) {
 
 class TestMatrix {
  public:
-  // strips_per_chunk strips to a chunk; `gap` bytes between strips, as when another matrix's strips alternate.
+  // strips_per_chunk strips to a chunk; `gap` bytes between strips, as when another matrix's strips alternate. `tiny`:
+  // about half of the scales are denormal.
   TestMatrix(const WeightFormat& f, uint32_t rows, uint32_t cols, uint32_t seed, uint32_t lanes = 16,
-             uint32_t strips_per_chunk = 2, uint32_t gap = 0)
-      : format_(f), rng_(seed), rows_(rows), cols_(cols), lanes_(lanes), per_chunk_(strips_per_chunk) {
+             uint32_t strips_per_chunk = 2, uint32_t gap = 0, bool tiny = false)
+      : format_(f), rng_(seed), tiny_(tiny), rows_(rows), cols_(cols), lanes_(lanes), per_chunk_(strips_per_chunk) {
     const uint32_t n_strips = (rows + lanes - 1) / lanes, n_blocks = (cols + f.block_inputs - 1) / f.block_inputs;
     strip_bytes_ = size_t(f.block_bytes) * lanes / 16 * n_blocks;
     stride_ = uint32_t(strip_bytes_) + gap;
@@ -102,8 +110,12 @@ class TestMatrix {
 
  private:
   uint32_t draw(uint32_t n) { return uint32_t(rng_() % n); }
-  // Between about 2^-9 and 2^-7: a strip's outputs stay near 1.
-  uint16_t draw_half(bool sign) { return uint16_t((6 + draw(2)) << 10 | draw(1024) | (sign && draw(2) ? 0x8000 : 0)); }
+  // Between about 2^-9 and 2^-7: a strip's outputs stay near 1. With the least exponent 1 of scales that are multiplied
+  // once more: 2^-14 to 2^-12.
+  uint16_t draw_half(bool sign, uint32_t least_exponent = 6) {
+    const uint32_t exponent = tiny_ && draw(2) ? 0 : least_exponent + draw(2);
+    return uint16_t(exponent << 10 | draw(1024) | (sign && draw(2) ? 0x8000 : 0));
+  }
   std::byte* at(std::byte* block, uint32_t section16, uint32_t index_bytes) {  // section offsets are for 16 lanes
     return block + size_t(section16) * lanes_ / 16 + index_bytes;
   }
@@ -131,7 +143,7 @@ class TestMatrix {
       float scale[16] = {}, minimum[16] = {};
       const bool real = row < rows_;
       if (real && super) {
-        const uint16_t d = uint16_t(draw_half(false) - (5 << 10)), m = uint16_t(draw_half(false) - (5 << 10));
+        const uint16_t d = draw_half(false, 1), m = draw_half(false, 1);
         put_half(block, 0, r, d);
         if (minima) put_half(block, 32, r, m);
         for (uint32_t g = 0; g < n; ++g) {
@@ -147,7 +159,7 @@ class TestMatrix {
       for (uint32_t g = 0; real && !super && g < n; ++g) {
         if (block_index * f.block_inputs + g * f.group_size >= cols_) continue;
         if (f.scale == ScaleKind::kE8M0) {
-          const uint32_t e = 116 + draw(4);
+          const uint32_t e = tiny_ && draw(2) ? draw(3) : 116 + draw(4);
           *at(block, 0, g * L + r) = std::byte(e);
           scale[g] = std::ldexp(1.0f, int(e) - 128);
           continue;
@@ -253,6 +265,7 @@ class TestMatrix {
 
   WeightFormat format_;
   std::mt19937 rng_;
+  bool tiny_;
   uint32_t rows_, cols_, lanes_, per_chunk_, stride_ = 0;
   size_t strip_bytes_ = 0;
   std::vector<std::byte> bytes_;

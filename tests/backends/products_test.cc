@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gather and the matrix products of single phases: values against the packer's, bits against the scalar path.
+#include "backends/probe.h"
 #include "rig.h"
 
 namespace sluice::test {
@@ -24,13 +25,13 @@ std::vector<float> project(Device& device, const TestMatrix& w, const OwnedActiv
 
 TEST_CASE("gather gives every weight of every format exactly, tiled and row-major", "[backends][gather]") {
   for (const NamedFormat& f : all_formats())
-    for (uint32_t lanes : {16u, 1u}) {
+    for (const auto& [lanes, tiny] : {std::pair{16u, false}, {1u, false}, {16u, true}, {1u, true}}) {
       const uint32_t n_rows = 21, cols = 300;
-      const TestMatrix m(f.format, n_rows, cols, 7, lanes);
+      const TestMatrix m(f.format, n_rows, cols, 7, lanes, 2, 0, tiny);
       std::vector<GatherRow> rows;
       for (uint32_t r = 0; r < n_rows; ++r) rows.push_back(m.gather_row(r));
       for (const std::string& name : every_device()) {
-        INFO(f.name << ", " << lanes << " lanes, " << name);
+        INFO(f.name << ", " << lanes << " lanes, " << name << (tiny ? ", denormal scales" : ""));
         Device device(name, 2);
         std::vector<float> x(size_t(n_rows) * cols, 9.0f);
         StepRows step;
@@ -47,9 +48,10 @@ TEST_CASE("gather gives every weight of every format exactly, tiled and row-majo
 }
 
 TEST_CASE("a projection equals the product of the weights with the rounded activations", "[backends][project]") {
+  const bool tiny = GENERATE(false, true);
   for (const NamedFormat& f : all_formats()) {
     const uint32_t n_rows = 3, cols = 320, out = 37;
-    const TestMatrix w(f.format, out, cols, 11);
+    const TestMatrix w(f.format, out, cols, 11, 16, 2, 0, tiny);
     OwnedActivations in(n_rows, cols);
     in.set(random_floats(size_t(n_rows) * cols, 3), n_rows);
     const bool floats = f.format.scale == ScaleKind::kNone;
@@ -64,7 +66,7 @@ TEST_CASE("a projection equals the product of the weights with the rounded activ
                 double(w.value(o, k)) * double(device.f32() || floats ? in.f32[size_t(r) * cols + k] : in.value(r, k));
           wanted.push_back(sum);
         }
-      INFO(f.name << ", " << name);
+      INFO(f.name << ", " << name << (tiny ? ", denormal scales" : ""));
       CHECK(relative_error(project(device, w, in, n_rows), wanted) < 2e-6);  // rounding of float32 sums
     }
   }
@@ -127,16 +129,18 @@ TEST_CASE("two K ranges of a projection add up to the whole", "[backends][projec
       OwnedActivations in(2, 600);
       in.set(random_floats(1200, 8), 2);
       const auto whole = project(device, w, in, 2);
-      std::vector<float> sum(40, 0.0f);
-      StepRows rows;
-      rows.n_rows = 2;
-      for (auto [begin, end] : {std::pair{0u, 256u}, {256u, ~0u}}) {
-        ProjectPhase p;
-        p.in = in.view, p.w = w.view(), p.dest = sum.data(), p.k_begin = begin, p.k_end = end;
-        device.run({{&rows, p}});
+      for (const uint32_t last : {600u, ~0u}) {  // both mean the end
+        std::vector<float> sum(40, 0.0f);
+        StepRows rows;
+        rows.n_rows = 2;
+        for (auto [begin, end] : {std::pair{0u, 256u}, {256u, last}}) {
+          ProjectPhase p;
+          p.in = in.view, p.w = w.view(), p.dest = sum.data(), p.k_begin = begin, p.k_end = end;
+          device.run({{&rows, p}});
+        }
+        INFO(f.name << ", " << name << ", to " << last);
+        CHECK(relative_error(sum, whole) < 1e-6);
       }
-      INFO(f.name << ", " << name);
-      CHECK(relative_error(sum, whole) < 1e-6);
     }
   }
 }
@@ -163,6 +167,18 @@ TEST_CASE("a weight format nobody can compute is refused by name", "[backends]")
     REQUIRE(!status.ok());
     CHECK(status.error().code == Code::kBadModel);
   }
+}
+
+TEST_CASE("the machine is measured with the instructions asked for", "[backends][probe]") {
+  auto pool = ThreadPool::create(2);
+  REQUIRE(pool.ok());
+  const std::vector<std::byte> memory(size_t{1} << 20, std::byte{1});
+  const std::string isa = GENERATE(Catch::Generators::from_range(cpu_isas()));
+  const Probe probe = probe_pool(isa, **pool, memory);
+  CHECK(probe.isa == isa);
+  CHECK(probe.read_GB_s > 0);
+  CHECK(probe.int8_GMAC_s > 0);
+  CHECK(probe_pool("quantum", **pool, memory).isa.empty());
 }
 
 TEST_CASE("an ISA this CPU lacks is refused with the list of those it has", "[backends][isa]") {

@@ -52,6 +52,33 @@ inline std::vector<std::string> every_device() {
   return names;
 }
 
+// A matrix in F32 whose weights are set one by one; zeros at first.
+class FloatMatrix {
+ public:
+  FloatMatrix(uint32_t rows, uint32_t cols)
+      : format_(float_format(CodeKind::kF32)), values_(size_t(rows + 15) / 16 * 16 * cols, 0.0f) {
+    chunk_ = reinterpret_cast<const std::byte*>(values_.data());
+    view_.format = &format_, view_.rows = rows, view_.cols = cols, view_.chunks = &chunk_;
+    view_.strips_per_chunk = (rows + 15) / 16, view_.strip_stride = cols * 64;
+  }
+  FloatMatrix(const FloatMatrix&) = delete;
+  float& at(uint32_t row, uint32_t k) { return values_[(size_t(row / 16) * view_.cols + k) * 16 + row % 16]; }
+  const Matrix& view() const { return view_; }
+
+ private:
+  WeightFormat format_;
+  std::vector<float> values_;
+  const std::byte* chunk_;
+  Matrix view_;
+};
+
+// So that a phase shows its input.
+struct Identity : FloatMatrix {
+  explicit Identity(uint32_t n) : FloatMatrix(n, n) {
+    for (uint32_t i = 0; i < n; ++i) at(i, i) = 1;
+  }
+};
+
 // Owns the memory of an Activations. Filled with garbage, so that what is not written shows.
 struct OwnedActivations {
   OwnedActivations(uint32_t n_rows, uint32_t cols) {
@@ -109,9 +136,21 @@ struct Cache {
       key_scales.emplace_back(slots * groups, uint16_t{0x7e01});
       value_scales.emplace_back(slots, uint16_t{0x7e01});
     }
-    for (uint32_t l = 0; l < n_layers; ++l)
-      layers.push_back({keys[l].data(), values[l].data(), key_scales[l].data(), value_scales[l].data()});
     this->type = type, this->n_slots = n_slots;
+    point();
+  }
+  Cache(const Cache& other)
+      : type(other.type),
+        n_slots(other.n_slots),
+        keys(other.keys),
+        values(other.values),
+        key_scales(other.key_scales),
+        value_scales(other.value_scales) {
+    point();
+  }
+  void point() {
+    for (size_t l = 0; l < keys.size(); ++l)
+      layers.push_back({keys[l].data(), values[l].data(), key_scales[l].data(), value_scales[l].data()});
   }
   SequenceRows rows(uint32_t first_row, uint32_t n_rows, uint32_t pos) const {
     SequenceRows s;
