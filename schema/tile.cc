@@ -89,10 +89,10 @@ uint16_t get_u16(const std::byte* p) {
   return v;
 }
 
-}  // namespace
+// The readers below know the layout already.
 
-uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t k) {
-  const BlockLayout at = block_layout(spec, lanes);
+uint32_t code_at(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, const std::byte* block, uint32_t lane,
+                 uint32_t k) {
   if (spec.code == CodeKind::Unsigned) {
     uint32_t code = get_field(block, low_bits(spec, at, lanes, lane, k));
     if (has_high_bits(spec)) code |= get_field(block, high_bits(spec, at, lanes, lane, k)) << low_code_bits(spec);
@@ -101,6 +101,38 @@ uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block
   uint32_t code = 0;
   memcpy(&code, block + whole_code(spec, at, lanes, lane, k), spec.code_bits / 8);
   return code;
+}
+
+uint16_t d_at(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, const std::byte* block, uint32_t lane,
+              uint32_t group) {
+  const uint32_t index = group * lanes + lane;
+  return spec.scale == ScaleKind::E8M0 ? uint16_t(block[at.d + index]) : get_u16(block + at.d + 2 * index);
+}
+
+uint16_t m_at(const BlockLayout& at, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group) {
+  return get_u16(block + at.m + 2 * (group * lanes + lane));
+}
+
+int sc_at(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, const std::byte* block, uint32_t lane,
+          uint32_t sub) {
+  if (spec.scale == ScaleKind::Super8) return int8_t(block[at.sc_lo + sub * lanes + lane]);
+  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 0)));
+  const int stored = int(get_field(block, six_low(at.sc_lo, sub_blocks(spec), lanes, lane, sub)) |
+                         get_field(block, six_high(at.sc_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
+  return spec.scale == ScaleKind::Super6 ? stored - 32 : stored;
+}
+
+int mn_at(const FormatSpec& spec, const BlockLayout& at, uint32_t lanes, const std::byte* block, uint32_t lane,
+          uint32_t sub) {
+  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 4)));
+  return int(get_field(block, six_low(at.mn_lo, sub_blocks(spec), lanes, lane, sub)) |
+             get_field(block, six_high(at.mn_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
+}
+
+}  // namespace
+
+uint32_t get_code(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t k) {
+  return code_at(spec, block_layout(spec, lanes), lanes, block, lane, k);
 }
 
 void put_code(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t k, uint32_t code) {
@@ -114,8 +146,7 @@ void put_code(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t
 }
 
 uint16_t get_d(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group) {
-  const uint32_t at = block_layout(spec, lanes).d, index = group * lanes + lane;
-  return spec.scale == ScaleKind::E8M0 ? uint16_t(block[at + index]) : get_u16(block + at + 2 * index);
+  return d_at(spec, block_layout(spec, lanes), lanes, block, lane, group);
 }
 
 void put_d(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t d) {
@@ -125,7 +156,7 @@ void put_d(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t la
 }
 
 uint16_t get_m(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t group) {
-  return get_u16(block + block_layout(spec, lanes).m + 2 * (group * lanes + lane));
+  return m_at(block_layout(spec, lanes), lanes, block, lane, group);
 }
 
 void put_m(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t group, uint16_t m) {
@@ -133,12 +164,7 @@ void put_m(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t la
 }
 
 int get_sc(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub) {
-  const BlockLayout at = block_layout(spec, lanes);
-  if (spec.scale == ScaleKind::Super8) return int8_t(block[at.sc_lo + sub * lanes + lane]);
-  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 0)));
-  const int stored = int(get_field(block, six_low(at.sc_lo, sub_blocks(spec), lanes, lane, sub)) |
-                         get_field(block, six_high(at.sc_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
-  return spec.scale == ScaleKind::Super6 ? stored - 32 : stored;
+  return sc_at(spec, block_layout(spec, lanes), lanes, block, lane, sub);
 }
 
 void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int sc) {
@@ -154,10 +180,7 @@ void put_sc(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t l
 }
 
 int get_mn(const FormatSpec& spec, uint32_t lanes, const std::byte* block, uint32_t lane, uint32_t sub) {
-  const BlockLayout at = block_layout(spec, lanes);
-  if (spec.scale == ScaleKind::Super4Min) return int(get_field(block, four(at, lanes, lane, sub, 4)));
-  return int(get_field(block, six_low(at.mn_lo, sub_blocks(spec), lanes, lane, sub)) |
-             get_field(block, six_high(at.mn_hi, sub_blocks(spec), lanes, lane, sub)) << 4);
+  return mn_at(spec, block_layout(spec, lanes), lanes, block, lane, sub);
 }
 
 void put_mn(const FormatSpec& spec, uint32_t lanes, std::byte* block, uint32_t lane, uint32_t sub, int mn) {
@@ -198,14 +221,14 @@ float code_value(const FormatSpec& spec, uint32_t code) {
 
 void dequantize_row(const FormatSpec& spec, uint32_t cols, uint32_t lanes, uint32_t lane, const std::byte* strip,
                     float* out) {
-  const uint32_t block_bytes = block_layout(spec, lanes).block_bytes;
+  const BlockLayout at = block_layout(spec, lanes);
   for (uint32_t c = 0; c < cols; ++c) {
-    const std::byte* block = strip + size_t(c / spec.block_inputs) * block_bytes;
+    const std::byte* block = strip + size_t(c / spec.block_inputs) * at.block_bytes;
     const uint32_t k = c % spec.block_inputs, group = spec.group_size == 0 ? 0 : k / spec.group_size;
-    const float q = code_value(spec, get_code(spec, lanes, block, lane, k));
-    const auto half_d = [&](uint32_t g) { return f16_to_f32(get_d(spec, lanes, block, lane, g)); };
-    const auto half_m = [&](uint32_t g) { return f16_to_f32(get_m(spec, lanes, block, lane, g)); };
-    const auto sc = [&] { return float(get_sc(spec, lanes, block, lane, group)); };
+    const float q = code_value(spec, code_at(spec, at, lanes, block, lane, k));
+    const auto half_d = [&](uint32_t g) { return f16_to_f32(d_at(spec, at, lanes, block, lane, g)); };
+    const auto half_m = [&](uint32_t g) { return f16_to_f32(m_at(at, lanes, block, lane, g)); };
+    const auto sc = [&] { return float(sc_at(spec, at, lanes, block, lane, group)); };
     switch (spec.scale) {
       case ScaleKind::None:
         out[c] = q;
@@ -214,7 +237,7 @@ void dequantize_row(const FormatSpec& spec, uint32_t cols, uint32_t lanes, uint3
         out[c] = half_d(group) * q;
         break;
       case ScaleKind::E8M0:
-        out[c] = std::ldexp(1.0f, int(get_d(spec, lanes, block, lane, group)) - 128) * q;
+        out[c] = std::ldexp(1.0f, int(d_at(spec, at, lanes, block, lane, group)) - 128) * q;
         break;
       case ScaleKind::F16Min: {
         const float product = half_d(group) * q;
@@ -224,7 +247,7 @@ void dequantize_row(const FormatSpec& spec, uint32_t cols, uint32_t lanes, uint3
       case ScaleKind::Super6Min:
       case ScaleKind::Super4Min: {
         const float scale = half_d(0) * sc();
-        const float minimum = half_m(0) * float(get_mn(spec, lanes, block, lane, group));
+        const float minimum = half_m(0) * float(mn_at(spec, at, lanes, block, lane, group));
         const float product = scale * q;
         out[c] = product - minimum;
         break;

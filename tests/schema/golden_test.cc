@@ -15,6 +15,10 @@ TEST_CASE("the weights of the tiny models lie in the file byte for byte as they 
   CHECK(weights({}) == 0x7f9d6f8a30284379);
   CHECK(weights({false, true, true, false, "q5_0"}) == 0x7c3625c843925f58);
   CHECK(weights({true, true, false, true, "q6_k"}) == 0x139a9da3e5ababb2);
+  CHECK(weights({true, false, false, true, "q3_k"}) == 0xb79672e7b6665a6e);
+  CHECK(weights({true, false, false, false, "q2_k"}) == 0x615c460e8995f4b0);
+  CHECK(weights({true, false, false, false, "iq4_xs"}) == 0x054be84d3d02568d);
+  CHECK(weights({true, false, false, false, "mxfp4"}) == 0x1cf44bf9f6143a3d);
 }
 
 TEST_CASE("the preamble and the chunk table of the tiny model are the ones of version 1") {

@@ -32,6 +32,12 @@ void try_mutant(Bytes& file, Counts& counts) {
   }
 }
 
+const TinyModel kKinds[] = {{},
+                            {false, true, true, false, "q5_0"},
+                            {true, true, false, true, "q4_k"},
+                            {true, false, false, true, "q3_k"},
+                            {false, false, false, false, "mxfp4"}};
+
 const uint64_t kEdges[] = {0,
                            1,
                            2,
@@ -103,10 +109,7 @@ void sweep_words(Bytes& file, size_t step, size_t bucket_step, uint64_t rarity, 
 }  // namespace
 
 TEST_CASE("no edge value in a word of a header crashes the reader or gets past its checks") {
-  const int kind = GENERATE(0, 1, 2);
-  Bytes file = tiny_bytes(kind == 0   ? TinyModel{}
-                          : kind == 1 ? TinyModel{false, true, true, false, "q5_0"}
-                                      : TinyModel{true, true, false, true, "q4_k"});
+  Bytes file = tiny_bytes(GENERATE(from_range(std::begin(kKinds), std::end(kKinds))));
   Counts counts;
   sweep_words<uint32_t>(file, 4, 16388, 32, counts);
   sweep_words<uint64_t>(file, 40, 16392, 8, counts);
@@ -116,10 +119,7 @@ TEST_CASE("no edge value in a word of a header crashes the reader or gets past i
 }
 
 TEST_CASE("the whole sweep of edge values", "[.slow]") {
-  const int kind = GENERATE(0, 1, 2);
-  Bytes file = tiny_bytes(kind == 0   ? TinyModel{}
-                          : kind == 1 ? TinyModel{false, true, true, false, "q5_0"}
-                                      : TinyModel{true, true, false, true, "q4_k"});
+  Bytes file = tiny_bytes(GENERATE(from_range(std::begin(kKinds), std::end(kKinds))));
   Counts counts;
   sweep_words<uint32_t>(file, 4, 16388, 1, counts);
   sweep_words<uint64_t>(file, 4, 16392, 1, counts);

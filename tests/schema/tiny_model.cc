@@ -207,8 +207,14 @@ void split_into_planes(TinyParts& parts) {
   for (auto& format : parts.header.formats) {
     const uint32_t bit_bytes = format->block_inputs * kTileRows / 8;  // of one bit of every code of a block
     const uint32_t side_bytes = format->block_bytes - format->code_bits * bit_bytes;
-    std::vector<uint8_t> split{format->code_bits};
-    if (format->code == fb::CodeKind::Unsigned) split = {2, 1, uint8_t(format->code_bits - 3)};
+    std::vector<uint8_t> split;
+    uint8_t left = format->code_bits;
+    for (const uint8_t bits : {uint8_t{2}, uint8_t{1}}) {
+      if (format->code != fb::CodeKind::Unsigned || left <= bits) continue;
+      split.push_back(bits);
+      left = uint8_t(left - bits);
+    }
+    split.push_back(left);
     format->planes.clear();
     uint8_t shift = format->code_bits;
     for (size_t p = 0; p < split.size(); ++p) {
