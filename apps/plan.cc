@@ -89,10 +89,12 @@ void print_plan(const Json& facts, const Json& model) {
        std::to_string(number(facts, "n_ctx")) + " tokens" +
            (number(facts, "max_n_ctx") ? " (" + std::to_string(number(facts, "max_n_ctx")) + " would fit)" : "")},
       {"read for each token", human_bytes(number(facts, "weight_bytes_per_token")) + " of weights, " +
+                                  human_bytes(number(facts, "kv_bytes_per_token")) + " of context, " +
                                   human_bytes(number(facts, "streamed_bytes_per_token")) + " from disk"}};
   if (facts.contains("predicted") && facts["predicted"].is_object() && facts["predicted"].contains("decode_tok_s") &&
       facts["predicted"]["decode_tok_s"].is_number()) {
-    rows.push_back({"expected speed", human_number(facts["predicted"]["decode_tok_s"]) + " tok/s"});
+    rows.push_back({"expected speed", "at most " + human_number(facts["predicted"]["decode_tok_s"]) +
+                                          " tok/s, the bound set by memory"});
   }
   rows.push_back({"computed by", (facts.contains("device") && facts["device"].is_string()
                                       ? printable(facts["device"].get<std::string>())
@@ -104,8 +106,12 @@ void print_plan(const Json& facts, const Json& model) {
 int run(const Arguments& arguments) {
   OpenModel model;
   if (const int code = open_model(arguments.positional()[0], model)) return code;
+  sluice_options options = engine_settings(arguments);
+  // The float32 oracle computes far below what memory allows. Where too little memory is free to measure, a plan is
+  // still an answer.
+  if (arguments.text(Opt::kDevice, "auto") != "reference") sluice_measure_read(options.n_threads, &options.read_GB_s, nullptr);
   PlanPtr plan;
-  if (const int code = make_plan(model.model.get(), engine_settings(arguments), plan)) return code;
+  if (const int code = make_plan(model.model.get(), options, plan)) return code;
   Json facts, description;
   if (const int code = describe_plan(plan.get(), facts)) return code;
   if (arguments.has(Opt::kJson)) {
@@ -126,7 +132,9 @@ const Verb& plan_verb() {
       "MODEL",
       "what would run inside --memory, and how fast",
       "Lists every byte that would be used, without using any. Ends with exit code 4 when it does "
-      "not fit, and says what would.",
+      "not fit, and says what would. The expected speed is a bound: the bytes that one decoded token reads (weights, and "
+      "the context when it is half full) over the read bandwidth of this machine's memory, measured for a tenth of a "
+      "second with the threads of the plan. `sluice bench` measures what is reached.",
       {engine_options(), general_options()},
       1,
       1,

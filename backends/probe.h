@@ -2,6 +2,7 @@
 // What the machine can do at most with the threads of a pool and one instruction set of the cpu backend: the two limits
 // that speeds are compared with.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -20,5 +21,8 @@ struct Probe {
 // isa: one of cpu_isas(); of any other nothing is measured. Takes about half a second, longer where `isa` is slow.
 // `memory` should be much larger than the caches and touched before; it is only read.
 Probe probe_pool(std::string_view isa, ThreadPool& pool, std::span<const std::byte> memory);
+
+// read_GB_s alone, with the best instructions of this CPU: the best of as many runs as fit `time`.
+double probe_read_GB_s(ThreadPool& pool, std::span<const std::byte> memory, std::chrono::milliseconds time);
 
 }  // namespace sluice

@@ -36,9 +36,9 @@ struct Work {
 
 // The best of as many runs as fit the time: what the machine can do, not what else it was doing.
 template <void (Work::*kPart)(int)>
-double best_seconds(ThreadPool& pool, Work& work) {
+double best_seconds(ThreadPool& pool, Work& work, std::chrono::milliseconds time = kTime) {
   double best = 1e9;
-  for (const auto end = Clock::now() + kTime; Clock::now() < end;) {
+  for (const auto end = Clock::now() + time; Clock::now() < end;) {
     const auto start = Clock::now();
     pool.run([](void* arg, int thread) { (static_cast<Work*>(arg)->*kPart)(thread); }, &work);
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
@@ -56,6 +56,11 @@ Probe probe_pool(std::string_view isa, ThreadPool& pool, std::span<const std::by
   probe.read_GB_s = double(memory.size()) / best_seconds<&Work::read>(pool, work) / 1e9;
   probe.int8_GMAC_s = double(kRounds) * kMacPerRound * pool.size() / best_seconds<&Work::multiply>(pool, work) / 1e9;
   return probe;
+}
+
+double probe_read_GB_s(ThreadPool& pool, std::span<const std::byte> memory, std::chrono::milliseconds time) {
+  Work work{cpu::usable_isas().back(), memory, pool.size()};
+  return double(memory.size()) / best_seconds<&Work::read>(pool, work, time) / 1e9;
 }
 
 }  // namespace sluice

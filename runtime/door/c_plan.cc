@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C door: plans.
 #include "runtime/door/handles.h"
+#include "runtime/engine/probe.h"
 #include "runtime/model/json_writer.h"
 #include "runtime/model/shape.h"
 
@@ -11,15 +12,23 @@ namespace {
 
 constexpr const char* kMake = "sluice_plan_make";
 constexpr int kMaxThreads = 256;
+constexpr double kMaxReadGBs = 1e6;
+
+Status check_threads(int32_t n_threads) {
+  if (n_threads >= 0 && n_threads <= kMaxThreads) return {};
+  return make_error(Code::kUsage, "threads", kNoOffset, "%d threads, 1 to %d are possible", n_threads, kMaxThreads);
+}
 
 // The device is asked what it would need; it and its threads are gone again when the plan is made.
 Result<Plan> plan_for(const Model& model, const sluice_options& o) {
-  if (o.n_threads < 0 || o.n_threads > kMaxThreads)
-    return make_error(Code::kUsage, "threads", kNoOffset, "%d threads, 1 to %d are possible", o.n_threads, kMaxThreads);
+  SLUICE_DO(check_threads(o.n_threads));
+  if (!(o.read_GB_s >= 0 && o.read_GB_s <= kMaxReadGBs))
+    return make_error(Code::kUsage, "read_GB_s", kNoOffset, "%g is no bandwidth", o.read_GB_s);
   if (o.kv_type != nullptr && std::string_view(o.kv_type) != "q8")
     return make_error(Code::kUsage, "kv_type", kNoOffset, "\"%s\" is not known, \"q8\" is", o.kv_type);
   SLUICE_TRY(const ModelTensors tensors, find_tensors(model));
-  const Machine machine = this_machine(o.n_threads);
+  Machine machine = this_machine(o.n_threads);
+  machine.read_GB_s = o.read_GB_s;
   SLUICE_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(machine.n_threads));
   const std::string device = o.device ? o.device : "auto";
   SLUICE_TRY(const std::unique_ptr<Backend> backend, create_backend(device, *pool));
@@ -38,12 +47,27 @@ std::string describe_plan(const Plan& plan) {
   json.member("planned_bytes", plan.planned_bytes).member("minimum_bytes", plan.minimum_bytes).key("parts").object();
   for (size_t p = 0; p < size_t(Part::kCount); ++p) json.member(part_name(Part(p)), plan.parts[p]);
   json.end_object().member("streamed_bytes_per_token", 0).member("weight_bytes_per_token", plan.weight_bytes_per_token);
+  json.member("kv_bytes_per_token", plan.kv_bytes_per_token);
+  if (plan.read_GB_s > 0) {
+    json.key("predicted").object().member("decode_tok_s", plan.predicted_decode_tok_s);
+    json.member("read_GB_s", plan.read_GB_s).end_object();
+  }
   json.member("n_ctx", plan.n_ctx).member("max_n_ctx", plan.max_n_ctx).member("max_rows", plan.max_rows);
   json.member("threads", plan.n_threads).member("device", std::string_view(plan.device)).end_object();
   return json.take();
 }
 
 }  // namespace
+
+sluice_status sluice_measure_read(int32_t n_threads, double* read_GB_s, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_measure_read", read_GB_s));
+    SLUICE_DO(check_threads(n_threads));
+    const Machine machine = this_machine(n_threads);
+    SLUICE_TRY(*read_GB_s, measure_read_GB_s(machine.n_threads, machine.available_bytes));
+    return {};
+  });
+}
 
 sluice_status sluice_plan_make(const sluice_model* model, const sluice_options* options, sluice_plan** plan,
                                sluice_error* error) {

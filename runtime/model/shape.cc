@@ -32,7 +32,7 @@ ModelShape shape_of(const Model& model, const ModelTensors& tensors) {
   ModelShape shape;
   shape.d_model = config.d_model(), shape.n_vocab = config.n_vocab(), shape.n_ctx = config.n_ctx();
   for (const fb::Layer* layer : *config.layers())
-    shape.layers.push_back({layer->n_heads(), layer->n_kv_heads(), layer->head_dim(), layer->d_ff()});
+    shape.layers.push_back({layer->n_heads(), layer->n_kv_heads(), layer->head_dim(), layer->d_ff(), layer->window()});
   for (const fb::Rope* rope : *config.ropes()) shape.rope_halves.push_back(rope->inv_freq()->size());
   shape.has_post_norms = tensors.has_post_norms;
 

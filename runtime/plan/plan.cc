@@ -63,6 +63,16 @@ uint32_t largest_context(const ModelShape& shape, const DeviceProfile& device, S
   return fits;
 }
 
+// Read for one decoded token when half of the context is full.
+uint64_t kv_bytes_per_token(const ModelShape& shape, KvType type, uint32_t n_ctx) {
+  uint64_t bytes = 0;
+  for (const LayerShape& layer : shape.layers) {
+    const uint32_t half = std::max(n_ctx / 2, 1u), seen = layer.window ? std::min(layer.window, half) : half;
+    bytes += kv_layer_bytes({layer.n_kv_heads, layer.head_dim}, type, seen);
+  }
+  return bytes;
+}
+
 Status check_range(const char* option, uint32_t value, uint32_t limit) {
   if (value <= limit) return {};
   return make_error(Code::kUsage, option, kNoOffset, "%u is too large, the limit is %u", value, limit);
@@ -113,6 +123,11 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   plan.n_ctx = options.n_ctx ? options.n_ctx : std::min(kDefaultContext, std::max(shape.n_ctx, 1u));
   plan.max_logit_rows = std::max(options.max_logit_rows, 1u);
   plan.weight_bytes_per_token = shape.weight_bytes_per_token;
+
+  plan.kv_bytes_per_token = kv_bytes_per_token(shape, plan.kv_type, plan.n_ctx);
+  plan.read_GB_s = machine.read_GB_s;
+  plan.predicted_decode_tok_s =
+      plan.read_GB_s * 1e9 / double(std::max<uint64_t>(plan.weight_bytes_per_token + plan.kv_bytes_per_token, 1));
 
   // Rows of a prefill chunk change speed and memory, never results: take as many as fit.
   Sizes sizes{plan.n_threads, plan.n_ctx, options.max_rows ? options.max_rows : std::min(kMaxRows, plan.n_ctx),

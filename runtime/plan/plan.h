@@ -48,6 +48,9 @@ struct Plan {
   uint64_t minimum_bytes = 0;           // the smallest budget for this context
   uint32_t max_n_ctx = 0;               // the largest context that fits the budget; 0: none
   uint64_t weight_bytes_per_token = 0;  // read for one decoded token, all from memory
+  uint64_t kv_bytes_per_token = 0;      // the same, when half of the context is full
+  double read_GB_s = 0;                 // the machine's bandwidth, if it was given
+  double predicted_decode_tok_s = 0;    // what reading those bytes with it allows at most
   bool fits() const { return planned_bytes <= budget_bytes; }
 
   uint64_t part(Part p) const { return parts[size_t(p)]; }

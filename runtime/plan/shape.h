@@ -11,6 +11,7 @@ namespace sluice {
 
 struct LayerShape {
   uint32_t n_heads = 0, n_kv_heads = 0, head_dim = 0, d_ff = 0;
+  uint32_t window = 0;  // positions that a query sees; 0: all
 };
 
 struct ModelShape {

@@ -130,9 +130,13 @@ TEST_CASE("the plan adds up and holds", "[apps]") {
   uint64_t sum = 0;
   for (const auto& part : plan["parts"].items()) sum += part.value().get<uint64_t>();
   CHECK(plan["planned_bytes"] == sum);
+  CHECK(plan["kv_bytes_per_token"].get<uint64_t>() > 0);
+  CHECK(plan["predicted"]["decode_tok_s"].get<double>() > 0);
+  CHECK(!json_of(shop.run({"plan", shop.model, "--device", "reference", "--json"})).contains("predicted"));
   const Ran table = shop.run({"plan", shop.model, "--memory", "256M"});
   CHECK(table.code == 0);
   CHECK(contains(table.out, "256 MiB"));
+  CHECK(contains(table.out, "expected speed"));
   CHECK(contains(table.out, "█"));
 }
 

@@ -165,6 +165,35 @@ TEST_CASE_METHOD(Opened, "a plan describes itself and an engine counts its memor
   CHECK(memory.process_peak_bytes > 0);
 }
 
+TEST_CASE_METHOD(Opened, "a plan predicts a speed from the bandwidth it is given and from nothing else",
+                 "[runtime][door]") {
+  const auto described = [&](double read_GB_s) {
+    sluice_options options = SLUICE_OPTIONS_INIT;
+    options.read_GB_s = read_GB_s, options.n_ctx = 512, options.memory_bytes = 1u << 30, options.n_threads = 1;
+    PlanPtr other;
+    REQUIRE(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_OK);
+    Text text;
+    REQUIRE(sluice_plan_describe(other.get(), text.out(), &error) == SLUICE_OK);
+    return nlohmann::json::parse(text.view());
+  };
+  auto without = described(0), with = described(2.5);
+  CHECK(!without.contains("predicted"));
+  CHECK(with["predicted"]["read_GB_s"] == 2.5);
+  const double bytes = with["weight_bytes_per_token"].get<double>() + with["kv_bytes_per_token"].get<double>();
+  CHECK(with["predicted"]["decode_tok_s"].get<double>() == 2.5e9 / bytes);
+  with.erase("predicted");
+  CHECK(with == without);
+}
+
+TEST_CASE("the machine's bandwidth is measured before there is an engine", "[runtime][door]") {
+  double read_GB_s = 0;
+  sluice_error error = SLUICE_ERROR_INIT;
+  CHECK(sluice_measure_read(1, &read_GB_s, &error) == SLUICE_OK);
+  CHECK(read_GB_s > 0);
+  CHECK(sluice_measure_read(0, nullptr, &error) == SLUICE_USAGE);
+  CHECK(sluice_measure_read(257, &read_GB_s, &error) == SLUICE_USAGE);
+}
+
 TEST_CASE_METHOD(Opened, "wrong options and small budgets have their own status", "[runtime][door]") {
   sluice_options options = SLUICE_OPTIONS_INIT;
   PlanPtr other;
@@ -174,7 +203,12 @@ TEST_CASE_METHOD(Opened, "wrong options and small budgets have their own status"
   CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
   options.kv_type = nullptr, options.n_threads = -1;
   CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
-  options.n_threads = 0, options.memory_bytes = 1 << 20;
+  options.n_threads = 0;
+  for (double bad : {-1.0, double(INFINITY), double(NAN)}) {
+    options.read_GB_s = bad;
+    CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_USAGE);
+  }
+  options.read_GB_s = 0, options.memory_bytes = 1 << 20;
   CHECK(sluice_plan_make(model.get(), &options, out(other), &error) == SLUICE_OK);
   CHECK(!sluice_plan_fits(other.get()));
   sluice_engine* none = nullptr;

@@ -132,6 +132,21 @@ TEST_CASE("options out of their range are usage errors", "[runtime][plan]") {
   CHECK(make_plan(synthetic(), options, machine(), device()).ok());
 }
 
+TEST_CASE("the predicted speed is the bandwidth over weights and a half-filled context", "[runtime][plan]") {
+  ModelShape shape = synthetic();
+  const auto plan_at = [&](double read_GB_s) {
+    auto plan = make_plan(shape, {}, {uint64_t{4} << 30, 2, read_GB_s}, device());
+    REQUIRE(plan.ok());
+    return *plan;
+  };
+  const uint64_t per_slot = 2 * (64 + 64 + 4 + 2);  // one layer: two heads of keys, values and their scales
+  CHECK(plan_at(10).kv_bytes_per_token == 4 * 2048 * per_slot);
+  CHECK(plan_at(10).predicted_decode_tok_s == 10e9 / double((35 << 20) + 4 * 2048 * per_slot));
+  CHECK(plan_at(0).predicted_decode_tok_s == 0);
+  shape.layers[1].window = 512, shape.layers[2].window = 5000;  // a query of the half-filled context sees 512 and 2048
+  CHECK(plan_at(10).kv_bytes_per_token == (3 * 2048 + 512) * per_slot);
+}
+
 TEST_CASE("post-norms and row-major tables add their buffers", "[runtime][plan]") {
   ModelShape plain = synthetic(), gemma = synthetic(), table = synthetic();
   gemma.has_post_norms = true;

@@ -134,8 +134,13 @@ typedef struct sluice_options {
   uint32_t max_logit_rows;   /* logits rows computed at a time; 0: 1 */
   const char* device;        /* "auto" (NULL), "cpu", "reference" */
   const char* kv_type;       /* "q8" (NULL) */
+  double read_GB_s;          /* of sluice_measure_read, for a prediction of speed; 0: none is made */
 } sluice_options;
-#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL}
+#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0}
+
+/* Memory read bandwidth of n_threads (0: what computes well on this machine) in 1e9 bytes/s, measured now: about a tenth
+ * of a second and up to 256 MiB, given back. */
+SLUICE_API sluice_status sluice_measure_read(int32_t n_threads, double* read_GB_s, sluice_error* error);
 
 /* Always makes a plan when the arguments are right, also for a budget that is too small: see sluice_plan_fits. */
 SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluice_options* options, sluice_plan** plan,
@@ -143,7 +148,8 @@ SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluic
 SLUICE_API void sluice_plan_close(sluice_plan* plan);
 SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
 /* {"fits","budget_bytes","planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
- * "weight_bytes_per_token","n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
+ * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s"} (only with options.read_GB_s: at
+ * most so many tokens a second when half of the context is full, because their bytes must be read),"n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
 SLUICE_API sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error);
 
 /* ---- engine and session ------------------------------------------------------------------------------------------ */
