@@ -109,7 +109,8 @@ int run(const Arguments& arguments) {
   sluice_options options = engine_settings(arguments);
   // The float32 oracle computes far below what memory allows. Where too little memory is free to measure, a plan is
   // still an answer.
-  if (arguments.text(Opt::kDevice, "auto") != "reference") sluice_measure_read(options.n_threads, &options.read_GB_s, nullptr);
+  if (arguments.text(Opt::kDevice, "auto") != "reference")
+    sluice_measure_read(options.n_threads, &options.read_GB_s, nullptr);
   PlanPtr plan;
   if (const int code = make_plan(model.model.get(), options, plan)) return code;
   Json facts, description;
@@ -132,8 +133,8 @@ const Verb& plan_verb() {
       "MODEL",
       "what would run inside --memory, and how fast",
       "Lists every byte that would be used, without using any. Ends with exit code 4 when it does "
-      "not fit, and says what would. The expected speed is a bound: the bytes that one decoded token reads (weights, and "
-      "the context when it is half full) over the read bandwidth of this machine's memory, measured for a tenth of a "
+      "not fit, and says what would. The expected speed is a bound: the bytes that one decoded token reads (weights, "
+      "and the context when it is half full) over the read bandwidth of this machine's memory, measured for a tenth of a "
       "second with the threads of the plan. `sluice bench` measures what is reached.",
       {engine_options(), general_options()},
       1,

@@ -33,8 +33,8 @@ class ChatTemplate {
   static Result<ChatTemplate> parse(std::string_view text, const TemplateLimits& limits = {});
 
   // `context` is a dict whose members are the template's variables (messages, tools, add_generation_prompt,
-  // bos_token, eos_token, …); the template cannot change it. kUsage with the template's own words when it calls raise_exception; kBadModel for
-  // errors of the template and exceeded limits.
+  // bos_token, eos_token, …); the template cannot change it. kUsage with the template's own words when it calls
+  // raise_exception; kBadModel for errors of the template and exceeded limits.
   Result<std::string> render(const jinja::Value& context) const;
 
  private:

@@ -24,7 +24,8 @@ Result<double> measure_read_GB_s(int n_threads, uint64_t available_bytes) {
   SLUICE_TRY(const Block block, accountant.allocate(MemoryKind::kOther, most_bytes));
   // Pages of its own, not the shared zero page. A machine that is slow to give them has no caches of this size.
   uint64_t bytes = 0;
-  for (const auto end = Clock::now() + kTouchTime; bytes < most_bytes && (bytes < kEnoughBytes || Clock::now() < end);) {
+  const auto end = Clock::now() + kTouchTime;
+  while (bytes < most_bytes && (bytes < kEnoughBytes || Clock::now() < end)) {
     const uint64_t n = std::min(kStep, most_bytes - bytes);
     std::memset(block.data() + bytes, 1, n);
     bytes += n;

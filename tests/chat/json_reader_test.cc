@@ -56,7 +56,8 @@ TEST_CASE("JSON becomes the values that nlohmann's document has", "[chat][json]"
 }
 
 TEST_CASE("damaged JSON is refused exactly where nlohmann's document is", "[chat][json]") {
-  const std::string whole = R"({"messages":[{"role":"user","content":"é \"x\" \u00e9"},[1,-2.5e3,true,null]],"t":{"k":""}})";
+  const std::string whole =
+      R"({"messages":[{"role":"user","content":"é \"x\" \u00e9"},[1,-2.5e3,true,null]],"t":{"k":""}})";
   std::mt19937 random(7);
   size_t n_refused = 0;
   for (int k = 0; k < 20000; ++k) {

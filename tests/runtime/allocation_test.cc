@@ -75,7 +75,7 @@ sluice_status rendered_chats(const sluice_model* model) {
           {"role":"user","content":"é \"x\""}],"tools":[{"type":"function","function":{"name":"look up the weather",
           "parameters":{"type":"object","properties":{"place":{"type":"string","enum":["here",null,1.5,true]}}}}}]})",
       R"({"messages":[],"text":"{\"a\": [1, {\"b\": [[], {}, 2.5]}]}","numbers":["7.5","-3","x",12],
-          "template":"{{ (text|from_json).a }}{% for n in numbers %}{{ n|float }}{{ n|int }}{% endfor %}{{ 2.45|round(1) }}"})",
+          "template":"{{ (text|from_json).a }}{% for n in numbers %}{{ n|float }}{{ n|int }}{% endfor %}{{ 2.4|round }}"})",
       // Not JSON in the middle of nested values: all that was built is given back.
       R"({"messages":[{"role":"user","content":["a text that is long enough to be on the heap",{"x":nil)"};
   sluice_error error = SLUICE_ERROR_INIT;

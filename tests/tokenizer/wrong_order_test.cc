@@ -10,6 +10,8 @@
 namespace sluice {
 namespace {
 
+constexpr const char* kPieces[] = {"a", "b", "c", " ", "<s>", "<tool>", "<", "é"};
+
 std::vector<SmallToken> tokens_of(fb::VocabKind kind) {
   std::vector<SmallToken> tokens = {{"<s>", fb::TokenType::Control},
                                     {"<unk>", fb::TokenType::Unknown},
@@ -43,7 +45,7 @@ TEST_CASE("a look-up table in any order gives tokens of the vocabulary and nothi
       SmallVocab v(kind, tokens_of(kind), {{"a", "b"}, {"ab", "c"}});
       v.t.ignore_merges = random() % 2;
       std::string text;
-      for (int i = 0; i < 40; ++i) text += std::vector<std::string>{"a", "b", "c", " ", "<s>", "<tool>", "<", "é"}[random() % 8];
+      for (int i = 0; i < 40; ++i) text += kPieces[random() % std::size(kPieces)];
       const Tokenizer::Encode options{true, random() % 2 == 0};
       const std::vector<int32_t> right = encode(v.open(), text, options);
       shuffle_tables(v.t, random);

@@ -94,7 +94,8 @@ SLUICE_API void sluice_model_close(sluice_model* model);
  * "chat_template","sampling":{…}} */
 SLUICE_API sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error);
 
-/* All that opening leaves out: the hash of every chunk, the order of the vocabulary's look-up table. progress may be NULL; it returns false to cancel. */
+/* All that opening leaves out: the hash of every chunk, the order of the vocabulary's look-up table. progress may be
+ * NULL; it returns false to cancel. */
 typedef bool (*sluice_progress_fn)(void* user, uint64_t done_bytes, uint64_t total_bytes);
 SLUICE_API sluice_status sluice_model_verify(const sluice_model* model, sluice_progress_fn progress, void* user,
                                              sluice_error* error);
@@ -138,8 +139,8 @@ typedef struct sluice_options {
 } sluice_options;
 #define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0}
 
-/* Memory read bandwidth of n_threads (0: what computes well on this machine) in 1e9 bytes/s, measured now: about a tenth
- * of a second and up to 256 MiB, given back. */
+/* Memory read bandwidth of n_threads (0: what computes well on this machine) in 1e9 bytes/s, measured now: about a
+ * tenth of a second and up to 256 MiB, given back. */
 SLUICE_API sluice_status sluice_measure_read(int32_t n_threads, double* read_GB_s, sluice_error* error);
 
 /* Always makes a plan when the arguments are right, also for a budget that is too small: see sluice_plan_fits. */
@@ -148,8 +149,9 @@ SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluic
 SLUICE_API void sluice_plan_close(sluice_plan* plan);
 SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
 /* {"fits","budget_bytes","planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
- * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s"} (only with options.read_GB_s: at
- * most so many tokens a second when half of the context is full, because their bytes must be read),"n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
+ * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s"} (only with options.read_GB_s:
+ * at most so many tokens a second when half of the context is full, because their bytes must be read),"n_ctx",
+ * "max_n_ctx" (largest context that fits),"threads","device"} */
 SLUICE_API sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error);
 
 /* ---- engine and session ------------------------------------------------------------------------------------------ */
