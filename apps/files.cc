@@ -51,7 +51,14 @@ int read_text(const std::string& path, uint64_t limit, std::string& out) {
 int read_json(const std::string& path, Json& out) {
   std::string text;
   if (const int code = read_text(path, kMostJsonBytes, text)) return code;
-  out = Json::parse(text, nullptr, false);
+  // Copying and writing a value recurse into it: the depth must be bounded while it is read.
+  bool too_deep = false;
+  out = Json::parse(text, [&](int depth, Json::parse_event_t event, Json&) {
+    const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    too_deep |= opens && depth >= kMostJsonDepth;
+    return !too_deep;
+  }, false);
+  if (too_deep) return complain(kBadModel, path + ": nested more than " + std::to_string(kMostJsonDepth) + " deep");
   if (out.is_discarded()) return complain(kBadModel, path + ": not valid JSON");
   return 0;
 }

@@ -11,6 +11,7 @@ using Json = nlohmann::ordered_json;
 
 inline constexpr uint64_t kMostTextBytes = uint64_t{1} << 30;
 inline constexpr uint64_t kMostJsonBytes = uint64_t{256} << 20;
+inline constexpr int kMostJsonDepth = 96;  // with the request around it less than sluice_render_chat allows
 
 // A whole file; "-" is standard input. `what` names it in complaints ("prompt").
 int read_text(const std::string& path, uint64_t limit, std::string& out);

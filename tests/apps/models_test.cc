@@ -222,6 +222,26 @@ TEST_CASE("template writes the prompt byte for byte", "[apps]") {
     CHECK(failed.out.empty());
     CHECK(contains(failed.err, bad));
   }
+  const auto nested = [](int depth) {
+    const size_t inner = size_t(depth - 2);  // the list of messages and the message
+    return R"([{"role":"user","content":)" + std::string(inner, '[') + std::string(inner, ']') + "}]";
+  };
+  const std::string plain = shop.file("plain.jinja", "{{ messages | length }}");
+  CHECK(shop.run({"template", plain, "--messages", shop.file("deep.json", nested(96))}).out == "1");
+  for (const int depth : {97, 200000}) {
+    shop.file("deep.json", nested(depth));
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"template", plain, "--messages", shop / "deep.json"},
+          {"template", plain, "--messages", chat, "--tools", shop / "deep.json"},
+          {"eval", shop.model, "--reference", shop / "deep.json"}}) {
+      const Ran deep = shop.run(words);
+      INFO(words[0] << depth << deep.err);
+      CHECK(deep.code == 3);
+      CHECK(contains(deep.err, "deep.json: nested more than 96 deep"));
+    }
+  }
+  CHECK(contains(shop.run({"chat", shop.model}, "/load " + shop / "deep.json" + "\n").err, "nested more than 96 deep"));
+
   const Ran raised =
       shop.run({"template", shop.file("r.jinja", "{{ raise_exception('no such role') }}"), "--messages", chat});
   CHECK(raised.code == 2);
