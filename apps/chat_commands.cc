@@ -90,7 +90,7 @@ void load(Conversation& chat, const std::string& path) {
   Json messages, whole;
   if (read_messages(path, messages, whole) != 0) return;
   std::vector<int32_t> tokens;
-  if (!messages.empty() && chat_tokens(chat.model.model.get(), messages, tokens) != 0) return;
+  if (!messages.empty() && chat_tokens(chat.model, messages, tokens) != 0) return;
   if (tokens.size() >= chat.model.info.n_ctx) {
     complain(kUsage, path + ": " + std::to_string(tokens.size()) + " tokens do not fit the context of " +
                          std::to_string(chat.model.info.n_ctx));

@@ -30,7 +30,7 @@ int ask(Conversation& chat, const std::string& text) {
     return code;
   };
   std::vector<int32_t> tokens;
-  if (const int code = chat_tokens(chat.model.model.get(), chat.messages, tokens)) return take_back(code);
+  if (const int code = chat_tokens(chat.model, chat.messages, tokens)) return take_back(code);
   if (tokens.size() >= chat.model.info.n_ctx) {
     return take_back(complain(kUsage, "the conversation with this message has " + std::to_string(tokens.size()) +
                                           " tokens and does not fit " + room(chat) + kWayOut));

@@ -33,7 +33,10 @@ int text_windows(const LoadedModel& model, const std::string& path, std::vector<
   std::string text;
   if (const int code = read_text(path, kMostTextBytes, text)) return code;
   std::vector<int32_t> tokens, leading;
-  if (const int code = tokenize(model.model.get(), text, 0, tokens)) return code;
+  {
+    const SignalsEndAtOnce nothing_to_unwind;
+    if (const int code = tokenize(model.model.get(), text, 0, tokens)) return code;
+  }
   if (const int code = leading_tokens(model.model.get(), leading)) return code;
   if (model.info.n_ctx < leading.size() + 2) return complain(kUsage, "eval: --context is too small to score anything");
   const size_t step = model.info.n_ctx - leading.size();

@@ -9,7 +9,8 @@ namespace sluice {
 
 using Json = nlohmann::ordered_json;
 
-inline constexpr uint64_t kMostTextBytes = uint64_t{1} << 30;
+inline constexpr uint64_t kMostPromptBytes = uint64_t{64} << 20;
+inline constexpr uint64_t kMostTextBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMostJsonBytes = uint64_t{256} << 20;
 inline constexpr int kMostJsonDepth = 96;  // with the request around it less than sluice_render_chat allows
 

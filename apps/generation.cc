@@ -62,12 +62,14 @@ int has_chat_template(const OpenModel& model, bool& has) {
   return 0;
 }
 
-int chat_tokens(const sluice_model* model, const Json& messages, std::vector<int32_t>& tokens) {
+int chat_tokens(const LoadedModel& loaded, const Json& messages, std::vector<int32_t>& tokens) {
+  const sluice_model* model = loaded.model.get();
   Json request = {{"messages", messages}, {"add_generation_prompt", true}};
   const std::string text = json_line(request);
   Text prompt;
   sluice_error error = SLUICE_ERROR_INIT;
   if (sluice_render_chat(model, text.data(), text.size(), prompt.out(), &error) != SLUICE_OK) return complain(error);
+  if (const int code = check_length(loaded, prompt.view())) return code;
   if (const int code = tokenize(model, prompt.view(), SLUICE_PARSE_SPECIAL, tokens)) return code;
   std::vector<int32_t> first;
   if (const int code = leading_tokens(model, first)) return code;
@@ -75,7 +77,9 @@ int chat_tokens(const sluice_model* model, const Json& messages, std::vector<int
   return 0;
 }
 
-int raw_tokens(const sluice_model* model, std::string_view text, std::vector<int32_t>& tokens) {
+int raw_tokens(const LoadedModel& loaded, std::string_view text, std::vector<int32_t>& tokens) {
+  const sluice_model* model = loaded.model.get();
+  if (const int code = check_length(loaded, text)) return code;
   std::vector<int32_t> first;
   if (const int code = leading_tokens(model, first)) return code;
   if (const int code = tokenize(model, text, SLUICE_PARSE_SPECIAL, tokens)) return code;

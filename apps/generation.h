@@ -17,9 +17,9 @@ int has_chat_template(const OpenModel& model, bool& has);
 
 // The messages in the model's own chat format, as tokens. BOS is added where the model asks for it and its template
 // has not written it.
-int chat_tokens(const sluice_model* model, const Json& messages, std::vector<int32_t>& tokens);
+int chat_tokens(const LoadedModel& model, const Json& messages, std::vector<int32_t>& tokens);
 // --raw: special tokens in the text are parsed, BOS added where the model asks for it.
-int raw_tokens(const sluice_model* model, std::string_view text, std::vector<int32_t>& tokens);
+int raw_tokens(const LoadedModel& model, std::string_view text, std::vector<int32_t>& tokens);
 
 struct Answer {
   std::string text;

@@ -174,6 +174,8 @@ int load_model(const std::string& word, const sluice_options& options, LoadedMod
   if (interrupted()) return interrupt_exit_code();
   if (status != SLUICE_OK) return complain(error);
   if (sluice_session_create(out.engine.get(), sluice::out(out.session), &error) != SLUICE_OK) return complain(error);
+  out.on_signal.arm([](void* session) { sluice_session_cancel(static_cast<sluice_session*>(session)); },
+                    out.session.get());
   out.info.size = sizeof out.info;
   sluice_engine_get_info(out.engine.get(), &out.info);
   return 0;
@@ -206,6 +208,19 @@ int tokenize(const sluice_model* model, std::string_view text, uint32_t flags, s
   if (status != SLUICE_OK) return complain(error);
   tokens.resize(n);
   return 0;
+}
+
+int check_length(const LoadedModel& model, std::string_view text) {
+  if (text.size() <= model.info.n_ctx) return 0;
+  Json facts;
+  if (const int code = describe_model(model, facts)) return code;
+  const Json& vocab = facts["vocab"];
+  if (!vocab.contains("longest_text_bytes")) return 0;
+  const uint64_t longest = vocab["longest_text_bytes"].get<uint64_t>();
+  if (longest == 0 || text.size() / longest < model.info.n_ctx) return 0;
+  return complain(kUsage, "the prompt has " + human_bytes(text.size()) + ", at least " +
+                              grouped(text.size() / longest) + " tokens, and does not fit the context of " +
+                              std::to_string(model.info.n_ctx) + " tokens; shorten it, or give a larger --context");
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include "cache.h"
 #include "files.h"
 #include "options.h"
+#include "signals.h"
 #include "sluice/sluice.hpp"
 
 namespace sluice {
@@ -28,6 +29,7 @@ struct LoadedModel : OpenModel {
   PlanPtr plan;
   EnginePtr engine;
   SessionPtr session;
+  SignalCall on_signal;  // stops what the session is doing
   sluice_engine_info info{};
 };
 
@@ -44,5 +46,7 @@ sluice_memory engine_memory(const sluice_engine* engine);
 // The token that begins every text of this model, where the model asks for one; else empty.
 int leading_tokens(const sluice_model* model, std::vector<int32_t>& tokens);
 int tokenize(const sluice_model* model, std::string_view text, uint32_t flags, std::vector<int32_t>& tokens);
+// Complains about a text that no tokens bring below the context, before it is cut into tokens, which takes long.
+int check_length(const LoadedModel& model, std::string_view text);
 
 }  // namespace sluice

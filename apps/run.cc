@@ -18,7 +18,7 @@ int read_prompt(const Arguments& arguments, std::string& prompt) {
   if (text) {
     prompt = arguments.text(Opt::kPrompt);
   } else if (file || !isatty(STDIN_FILENO)) {
-    if (const int code = read_text(arguments.text(Opt::kPromptFile, "-"), kMostTextBytes, prompt)) return code;
+    if (const int code = read_text(arguments.text(Opt::kPromptFile, "-"), kMostPromptBytes, prompt)) return code;
     if (!arguments.has(Opt::kRaw) && prompt.ends_with('\n')) prompt.pop_back();
   } else {
     return complain(kUsage, "run: no prompt; give -p TEXT, -f FILE or text on standard input");
@@ -27,12 +27,11 @@ int read_prompt(const Arguments& arguments, std::string& prompt) {
   return 0;
 }
 
-int prompt_tokens(const OpenModel& open, const Arguments& arguments, const std::string& prompt,
+int prompt_tokens(const LoadedModel& model, const Arguments& arguments, const std::string& prompt,
                   std::vector<int32_t>& tokens) {
-  const sluice_model* model = open.model.get();
   if (arguments.has(Opt::kRaw)) return raw_tokens(model, prompt, tokens);
   bool has_template = false;
-  if (const int code = has_chat_template(open, has_template)) return code;
+  if (const int code = has_chat_template(model, has_template)) return code;
   if (!has_template && arguments.has(Opt::kSystem)) {
     return complain(kUsage, "run: this model has no chat template, so it knows no --system");
   }

@@ -5,6 +5,7 @@
 #include "looks.h"
 #include "model_arg.h"
 #include "output.h"
+#include "signals.h"
 #include "verbs.h"
 
 namespace sluice {
@@ -43,6 +44,7 @@ int run(const Arguments& arguments) {
   OpenModel model;
   if (const int code = open_model(arguments.positional()[0], model)) return code;
   std::vector<int32_t> tokens;
+  const SignalsEndAtOnce nothing_to_unwind;
   const uint32_t flags = arguments.has(Opt::kSpecial) ? SLUICE_PARSE_SPECIAL : 0;
   if (const int code = tokenize(model.model.get(), text, flags, tokens)) return code;
   if (arguments.has(Opt::kJson)) {

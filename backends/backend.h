@@ -240,6 +240,7 @@ struct BackendInfo {
   std::string isa;               // "scalar", "avx2", "avx512vnni", …
   bool f32_activations = false;  // phases exchange float32 instead of int8
   KvType kv_type = KvType::kQ8;
+  uint32_t usual_rows = 512;     // of a prefill chunk: more gain no speed, or make it too long
 };
 
 class Backend {

@@ -61,7 +61,7 @@ void rope(float* head, const RopeRows& r, uint32_t row) {
 
 class ReferenceBackend final : public Backend {
  public:
-  explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) { info_ = {"reference", "scalar", true, KvType::kF32}; }
+  explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) { info_ = {"reference", "scalar", true, KvType::kF32, 32}; }
 
   const BackendInfo& info() const override { return info_; }
 

@@ -36,6 +36,7 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
   DeviceProfile profile;
   profile.name = backend->info().name;
   profile.kv_type = backend->info().kv_type;
+  profile.usual_rows = backend->info().usual_rows;
   profile.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
   return make_plan(shape_of(model, tensors), {machine.n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows}, machine,
                    profile);

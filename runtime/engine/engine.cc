@@ -14,7 +14,7 @@ static_assert(kMaxPlannedContext * kMaxRopeFrequency <= kMaxAngle);
 
 // ---- the token path ----------------------------------------------------------------------------------------------
 
-Status Engine::step(std::span<const SequenceTokens> sequences) {
+Status Engine::step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop) {
   const fb::Config& config = model_->config();
   rows_ = {};
   for (const SequenceTokens& s : sequences) {
@@ -36,8 +36,16 @@ Status Engine::step(std::span<const SequenceTokens> sequences) {
   program_.gather().rows = std::span<const GatherRow>(gather_rows_).first(rows_.n_rows);
 
   // Gather; per layer qkv, attend, project, gate_up, down.
-  SLUICE_TRY(const Ticket done, backend_->submit(program_.body(), {}));
-  return backend_->wait(done);
+  constexpr size_t kPhasesOfALayer = 5;
+  for (std::span<const Phase> left = program_.body(); !left.empty();) {
+    const bool ask = stop && rows_.n_rows >= kManyRows;
+    if (ask && stop()) return make_error(Code::kCancelled, model_->name(), kNoOffset, "cancelled");
+    const size_t n = ask ? std::min(left.size(), kPhasesOfALayer) : left.size();
+    SLUICE_TRY(const Ticket done, backend_->submit(left.first(n), {}));
+    SLUICE_DO(backend_->wait(done));
+    left = left.subspan(n);
+  }
+  return {};
 }
 
 Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {

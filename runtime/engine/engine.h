@@ -2,6 +2,7 @@
 // The Engine: weights, threads, device and buffers, and `step`, the token path: rows of any sessions in, logits out.
 // After create() nothing here allocates. One thread at a time.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -30,7 +31,9 @@ class Engine {
 
   // Computes all tokens of all sequences (at most max_rows() together, each below n_vocab, positions below the cache's
   // n_ctx) and writes their keys and values. Logits of any of the rows can then be asked for until the next step.
-  Status step(std::span<const SequenceTokens> sequences);
+  // `stop`, if given, is asked about once a layer when there are kManyRows or more: kCancelled when it says so.
+  static constexpr uint32_t kManyRows = 32;  // then a layer takes so long that asking costs nothing
+  Status step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop = nullptr);
 
   // Logits of rows of the last step, counted over its sequences in order: [rows.size()][n_vocab], at most
   // max_logit_rows() at a time; valid until the next call.

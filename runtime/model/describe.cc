@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/model/describe.h"
 
+#include <algorithm>
+
 #include "runtime/model/json_writer.h"
 #include "runtime/weights/place.h"
 
@@ -65,6 +67,10 @@ void describe_extent(const fb::Header& header, const fb::Extent& extent, JsonWri
 void describe_vocab(const fb::Vocab& vocab, const Tokenizer& tokenizer, JsonWriter& json) {
   json.object().member("kind", fb::EnumNameVocabKind(vocab.kind())).member("pre", text_of(vocab.pre()));
   json.member("n_vocab", tokenizer.n_vocab()).member("n_merges", count(vocab.merge_rank()));
+  uint32_t longest = 0;
+  for (uint32_t i = 0; i + 1 < count(vocab.offsets()); ++i)
+    longest = std::max(longest, vocab.offsets()->Get(i + 1) - vocab.offsets()->Get(i));
+  json.member("longest_text_bytes", longest);
   json.member("bos", vocab.bos()).member("eos", vocab.eos()).member("unk", vocab.unk()).member("pad", vocab.pad());
   json.member("add_bos", vocab.add_bos()).member("add_eos", vocab.add_eos()).key("end_of_generation").array();
   for (uint32_t i = 0; i < count(vocab.end_of_generation()); ++i) json.value(vocab.end_of_generation()->Get(i));

@@ -130,7 +130,7 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
       plan.read_GB_s * 1e9 / double(std::max<uint64_t>(plan.weight_bytes_per_token + plan.kv_bytes_per_token, 1));
 
   // Rows of a prefill chunk change speed and memory, never results: take as many as fit.
-  Sizes sizes{plan.n_threads, plan.n_ctx, options.max_rows ? options.max_rows : std::min(kMaxRows, plan.n_ctx),
+  Sizes sizes{plan.n_threads, plan.n_ctx, options.max_rows ? options.max_rows : std::min(device.usual_rows, plan.n_ctx),
               plan.max_logit_rows};
   Sizes smallest = sizes;
   if (options.max_rows == 0) {

@@ -17,18 +17,19 @@ struct PlanOptions {
   int n_threads = 0;          // 0: the machine's
   uint64_t budget_bytes = 0;  // 0: what the machine can spare
   uint32_t n_ctx = 0;         // 0: kDefaultContext, or the model's if that is smaller
-  uint32_t max_rows = 0;      // 0: as many as fit, at most kMaxRows
+  uint32_t max_rows = 0;      // 0: as many as fit, at most the device's usual_rows
   uint32_t max_logit_rows = 0;
 };
 
 inline constexpr uint32_t kDefaultContext = 4096, kMaxPlannedContext = 1u << 22;
-inline constexpr uint32_t kMaxRows = 512, kMinRows = 16, kMaxRowsLimit = 1u << 14;
+inline constexpr uint32_t kMinRows = 16, kMaxRowsLimit = 1u << 14;
 
 // What the device adds to a plan.
 struct DeviceProfile {
   std::string name;
   KvType kv_type = KvType::kQ8;
   std::function<uint64_t(const StepLimits&)> scratch_bytes;
+  uint32_t usual_rows = BackendInfo{}.usual_rows;
 };
 
 enum class Part : uint8_t {

@@ -32,7 +32,7 @@ Status Session::feed(std::span<const int32_t> tokens, std::span<const bool> want
   for (size_t done = 0; done < tokens.size();) {
     const uint32_t n = uint32_t(std::min<size_t>(tokens.size() - done, engine_.max_rows()));
     const SequenceTokens rows{tokens.subspan(done, n), uint32_t(n_held_), &cache_};
-    SLUICE_DO(engine_.step({&rows, 1}));
+    SLUICE_DO(engine_.step({&rows, 1}, [this] { return take_cancel(); }));
     std::memcpy(held_.as<int32_t>().data() + n_held_, rows.tokens.data(), n * sizeof(int32_t));
     n_held_ += n;
     SLUICE_DO(give_logits(wants_logits, done, n, tokens.size(), on_logits));

@@ -30,7 +30,8 @@ class Session {
   // Forgets all tokens after the first n. kUsage when fewer are held.
   Status truncate(size_t n);
 
-  // Ends a running generation or feed at its next token or chunk; from any thread. Stays set until it was heard.
+  // Ends a running generation or feed at its next token, chunk, or layer of a large chunk; from any thread. Stays set
+  // until it was heard.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool take_cancel() { return cancelled_.exchange(false, std::memory_order_relaxed); }
 

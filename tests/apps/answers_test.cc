@@ -104,6 +104,9 @@ TEST_CASE("odd prompts are answered or refused, never worse", "[apps]") {
   CHECK(large.code == 2);
   CHECK(large.out.empty());
   CHECK(contains(large.err, "512"));  // the toy's context
+  // So long that no tokens could make it fit: told without cutting it into tokens.
+  CHECK(contains(shop.run(greedy(shop.model, {"--raw", "-p", std::string(60000, 'x')})).err, "at least"));
+  CHECK(contains(shop.run({"chat", shop.model}, std::string(60000, 'x') + "\n").err, "at least"));
 }
 
 TEST_CASE("a budget that is too small ends with 4 and says what would do", "[apps]") {
@@ -220,6 +223,20 @@ TEST_CASE("an interrupt ends with 130 and leaves nothing", "[apps]") {
   CHECK(run_sluice({"run", shop.model}, s).code == 143);
   const std::string name = json_of(shop.run({"list", "--json"}))["models"][0]["name"];
   CHECK(shop.run({"rm", name}).code == 0);  // no lock stayed
+}
+
+TEST_CASE("an interrupt ends the cutting of a large text", "[apps]") {
+  const Workshop shop;
+  REQUIRE(shop.run({"inspect", shop.model}).code == 0);
+  std::string text;
+  while (text.size() < 40u << 20) text += "hello the world " + std::to_string(text.size());
+  shop.file("large.txt", text);
+  Setting s = shop.setting();
+  s.watch = [](const std::string&, const std::string&) { return SIGINT; };
+  const Ran tokenize = run_sluice({"tokenize", shop.model, "-f", shop / "large.txt"}, s);
+  CHECK(tokenize.code == 130);
+  CHECK(tokenize.out.empty());
+  CHECK(run_sluice({"eval", shop.model, "--text", shop / "large.txt"}, s).code == 130);
 }
 
 TEST_CASE("chat answers line by line without a terminal and carries out commands", "[apps]") {

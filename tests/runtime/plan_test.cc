@@ -56,6 +56,13 @@ TEST_CASE("a plan is the sum of its parts and each part is what its room says", 
   CHECK(plan.part(Part::kScratch) == 512000);
 }
 
+TEST_CASE("a slow device gets smaller chunks", "[runtime][plan]") {
+  DeviceProfile slow = device();
+  slow.usual_rows = 32;
+  CHECK(plan_of(synthetic(), {}, slow).max_rows == 32);
+  CHECK(plan_of(synthetic(), {.max_rows = 256}, slow).max_rows == 256);
+}
+
 TEST_CASE("a smaller model context is the default context", "[runtime][plan]") {
   ModelShape shape = synthetic();
   shape.n_ctx = 300;

@@ -82,4 +82,34 @@ TEST_CASE("a cancelled feed keeps the chunks that were done", "[runtime][session
   CHECK(!toy.session->take_cancel());  // heard once
 }
 
+TEST_CASE("a cancel is heard between the layers of a large chunk, and nothing of that chunk is held", "[runtime][session]") {
+  TemporaryFolder folder;
+  ToyOptions options;
+  options.n_layers = 5;
+  ToyEngine toy = load_toy(make_toy(folder, options), {.n_ctx = 128, .max_rows = 128});
+  const auto cache = toy.engine->make_cache();
+  REQUIRE(cache.ok());
+  const std::vector<int32_t> tokens = toy_tokens(100);
+  int asked = 0;
+  const auto step = [&](uint32_t n_rows, int stop_at) {
+    asked = 0;
+    const SequenceTokens rows{std::span(tokens).first(n_rows), 0, &*cache};
+    return toy.engine->step({&rows, 1}, [&] { return ++asked == stop_at; });
+  };
+  CHECK(step(Engine::kManyRows, 0).ok());
+  CHECK(asked >= 5);
+  CHECK(step(Engine::kManyRows, 3).error().code == Code::kCancelled);
+  CHECK(asked == 3);
+  CHECK(step(Engine::kManyRows - 1, 1).ok());
+  CHECK(asked == 0);
+
+  toy.session->cancel();
+  CHECK(toy.session->feed(tokens, {}, nullptr).error().code == Code::kCancelled);
+  CHECK(toy.session->tokens().empty());
+  // What was stopped leaves no trace in what comes after.
+  const auto again = feed_all(*toy.session, tokens);
+  ToyEngine fresh = load_toy(make_toy(folder, options), {.n_ctx = 128, .max_rows = 128});
+  CHECK(again.back() == feed_all(*fresh.session, tokens).back());
+}
+
 }  // namespace sluice::test

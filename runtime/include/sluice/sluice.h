@@ -131,7 +131,7 @@ typedef struct sluice_options {
   int32_t n_threads;         /* 0: what computes well on this machine */
   uint64_t memory_bytes;     /* the budget; 0: what the machine or its cgroup can spare */
   uint32_t n_ctx;            /* context; 0: 4096, or the model's if that is smaller */
-  uint32_t max_rows;         /* rows of one prefill chunk; 0: 512 */
+  uint32_t max_rows;         /* rows of one prefill chunk; 0: what suits the device (cpu: 512) */
   uint32_t max_logit_rows;   /* logits rows computed at a time; 0: 1 */
   const char* device;        /* "auto" (NULL), "cpu", "reference" */
   const char* kv_type;       /* "q8" (NULL) */
@@ -250,6 +250,7 @@ typedef struct sluice_result {
  * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */
 SLUICE_API sluice_status sluice_generate(sluice_session* session, const sluice_request* request, sluice_result* result,
                                          sluice_error* error);
+/* Ends a running generate or feed within a layer's time. From any thread, also from a signal handler. */
 SLUICE_API void sluice_session_cancel(sluice_session* session);
 
 /* The lower door, for evaluation and own samplers. Feeds tokens after what the session holds. For each of them that
