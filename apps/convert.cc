@@ -8,7 +8,6 @@
 #include "looks.h"
 #include "output.h"
 #include "progress.h"
-#include "signals.h"
 #include "verbs.h"
 
 namespace sluice {
@@ -26,6 +25,7 @@ int run(const Arguments& arguments) {
   if (output.empty()) return complain(kUsage, "convert: -o OUT.slm is missing");
   if (same_file(input, output)) return complain(kUsage, "convert: " + output + " is the input itself");
   if (is_folder(output)) return complain(kUsage, "convert: " + output + " is a folder; name the file");
+  if (is_special(output)) return complain(kUsage, "convert: " + output + " is not a regular file");
   Progress progress("Converting", ProgressUnit::kBytes, 0.1);
   ConvertOptions options;
   Json notices = Json::array();
@@ -38,11 +38,7 @@ int run(const Arguments& arguments) {
   const auto result = convert_file(input, output, options);
   const double seconds = progress.seconds();
   progress.clear();
-  if (!result.ok()) {
-    const Error& error = result.error();
-    if (error.code == Code::kCancelled) return interrupt_exit_code();
-    return complain(error.code == Code::kNoMemory ? int(kFailed) : int(error.code), error.text());
-  }
+  if (!result.ok()) return complain(result.error());
   const ConvertReport& report = *result;
   const double ratio = report.source_bytes ? double(report.output_bytes) / double(report.source_bytes) : 0;
   if (arguments.has(Opt::kJson)) {

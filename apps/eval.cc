@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sluice eval: how well a model predicts a text, and how well its predictions agree with others.
 #include <cmath>
+#include <set>
 
 #include "agreement.h"
 #include "feeding.h"
@@ -32,16 +33,23 @@ bool read_tokens(const Json& list, uint32_t n_vocab, std::vector<int32_t>& out) 
   return true;
 }
 
+constexpr double kRounding = 1e-3;  // of log-probabilities and their sum in reference files
+
 bool read_top(const Json& list, uint32_t n_vocab, TopList& out) {
   if (!list.is_array() || list.empty()) return false;
+  std::set<int32_t> seen;
+  double sum = 0;
   for (const Json& pair : list) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_unsigned() || pair[0].get<uint64_t>() >= n_vocab ||
         !pair[1].is_number()) {
       return false;
     }
     out.emplace_back(pair[0].get<int32_t>(), pair[1].get<double>());
+    const auto& [token, log_p] = out.back();
+    if (!std::isfinite(log_p) || log_p > kRounding || !seen.insert(token).second) return false;
+    sum += std::exp(log_p);
   }
-  return true;
+  return sum <= 1 + kRounding;
 }
 
 bool read_case(const Json& json, uint32_t n_vocab, ReferenceCase& out) {
@@ -71,7 +79,8 @@ int read_cases(const std::string& path, const LoadedModel& model, std::vector<Re
     if (!read_case(item, model.info.n_vocab, c)) {
       return complain(kBadModel, path + ": case " + std::to_string(cases.size() - 1) +
                                      " needs prompt_tokens, tokens and top of equal length, ids below " +
-                                     std::to_string(model.info.n_vocab));
+                                     std::to_string(model.info.n_vocab) +
+                                     ", in each top list different ones whose probabilities sum to at most 1");
     }
     if (c.tokens.size() > model.info.n_ctx) {
       return complain(kUsage, "eval: case " + c.id + " needs --context " + std::to_string(c.tokens.size()) +

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 
+#include "base/file.h"
 #include "output.h"
 #include "signals.h"
 
@@ -83,24 +85,8 @@ int read_messages(const std::string& path, Json& messages, Json& whole) {
 }
 
 int write_text(const std::string& path, const std::string& text) {
-  const std::string temporary = path + "." + std::to_string(getpid()) + ".part";
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return complain(kFailed, path + ": cannot write: " + strerror(errno));
-  int reason = 0;
-  for (size_t done = 0; done < text.size() && !reason;) {
-    const ssize_t n = write(fd, text.data() + done, text.size() - done);
-    if (n >= 0) {
-      done += size_t(n);
-    } else if (errno != EINTR) {
-      reason = errno;
-    }
-  }
-  if (!reason && fsync(fd) != 0) reason = errno;
-  if (close(fd) != 0 && !reason) reason = errno;
-  if (!reason && rename(temporary.c_str(), path.c_str()) != 0) reason = errno;
-  if (!reason) return 0;
-  unlink(temporary.c_str());
-  return complain(kFailed, path + ": cannot write: " + strerror(reason));
+  const Status written = write_small_file(path, std::as_bytes(std::span(text)));
+  return written.ok() ? 0 : complain(written.error());
 }
 
 std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
@@ -108,6 +94,11 @@ std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json:
 bool is_folder(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool is_special(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
 bool make_folders(const std::string& path) {

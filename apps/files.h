@@ -21,13 +21,14 @@ int read_json(const std::string& path, Json& out);
 // A list of messages, or an object with a member "messages"; each message is an object with a text "role".
 int read_messages(const std::string& path, Json& messages, Json& whole);
 
-// Appears whole or not at all.
+// Appears whole or not at all; a link is written through, a device or FIFO refused.
 int write_text(const std::string& path, const std::string& text);
 
 // One line; bytes that are not UTF-8 become U+FFFD.
 std::string json_line(const Json& json);
 
 bool is_folder(const std::string& path);
+bool is_special(const std::string& path);  // there, but neither a regular file nor a folder: a device, a FIFO
 bool make_folders(const std::string& path);  // like mkdir -p, mode 0700
 
 }  // namespace sluice

@@ -27,10 +27,7 @@ int convert_into_cache(const std::string& source, const std::string& target) {
   };
   const auto report = convert_file(source, target, options);
   progress.clear();
-  if (report.ok()) return 0;
-  const Error& error = report.error();
-  if (error.code == Code::kCancelled) return interrupt_exit_code();
-  return complain(error.code == Code::kNoMemory ? int(kFailed) : int(error.code), error.text());
+  return report.ok() ? 0 : complain(report.error());
 }
 
 bool open_quietly(const std::string& path, OpenModel& out, sluice_error& error) {

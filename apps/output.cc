@@ -67,4 +67,9 @@ int complain(const sluice_error& error) {
   return complain(code, describe(error));
 }
 
+int complain(const Error& error) {
+  if (error.code == Code::kCancelled) return interrupt_exit_code();
+  return complain(error.code == Code::kNoMemory ? int(kFailed) : int(error.code), error.text());
+}
+
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #pragma once
 #include <string_view>
 
+#include "base/result.h"
 #include "sluice/sluice.h"
 
 namespace sluice {
@@ -22,7 +23,8 @@ bool is_quiet();
 void note(std::string_view text);
 // "sluice: TEXT" on standard error, also under --quiet. Returns `code`.
 int complain(int code, std::string_view text);
-// The same for an error from the library, with the exit code of its status.
+// The same for an error from the library or the converter, with the exit code of its status.
 int complain(const sluice_error& error);
+int complain(const Error& error);
 
 }  // namespace sluice

@@ -194,10 +194,13 @@ TEST_CASE("eval --reference compares the generated positions and refuses what is
   CHECK(json["kl_mean"].get<double>() > 0);
   CHECK(contains(shop.run({"eval", shop.model, "--reference", shop / "r.json"}).out, "one"));
 
-  Json shorter = file, foreign = file;
+  Json shorter = file, foreign = file, certain = file, twice = file, whole = file;
+  certain["cases"][0]["top"][0] = {{7, 1e308}};
+  twice["cases"][0]["top"][0] = {{7, -1.0}, {7, -1.0}};
+  whole["cases"][0]["top"][0] = {{7, -0.1}, {8, -0.2}};
   shorter["cases"][0]["top"].erase(0);
   foreign["cases"][0]["tokens"][0] = 1u << 30;
-  for (const Json& bad : {shorter, foreign, Json({{"cases", Json::array()}}), Json(7), Json({{"cases", {1}}})}) {
+  for (const Json& bad : {shorter, foreign, certain, twice, whole, Json({{"cases", Json::array()}}), Json(7), Json({{"cases", {1}}})}) {
     const Ran refused = shop.run({"eval", shop.model, "--reference", shop.file("bad.json", bad.dump()), "--json"});
     CHECK(refused.code == 3);
     CHECK(refused.out.empty());

@@ -2,6 +2,7 @@
 // Conversion, the cache, and looking inside models, through the real program on toy models.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <thread>
@@ -41,6 +42,33 @@ TEST_CASE("a conversion that fails leaves nothing, not even a changed output", "
   CHECK(shop.run({"convert", shop.model, "-o", shop / ""}).code == 2);
   CHECK(shop.run({"convert", shop.model, "-o", shop / "no/folder.slm"}).code == 1);
   CHECK(shop.read("toy.gguf") == whole);
+}
+
+TEST_CASE("a device or a FIFO is never replaced by an output, and a link is written through", "[apps]") {
+  const Workshop shop;
+  REQUIRE(mkfifo((shop / "fifo").c_str(), 0600) == 0);
+  const Ran refused = shop.run({"convert", shop.model, "-o", shop / "fifo"});
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.err, "not a regular file"));
+  CHECK(contains(shop.run({"chat", shop.model}, "/save " + shop / "fifo" + "\n").err, "not a regular file"));
+  CHECK(std::filesystem::is_fifo(shop / "fifo"));
+  for (const char* name : {"link.slm", "link.json"}) std::filesystem::create_symlink(shop / "real", shop / name);
+  CHECK(shop.run({"convert", shop.model, "-o", shop / "link.slm"}).code == 0);
+  CHECK(shop.run({"inspect", shop / "real"}).code == 0);
+  CHECK(contains(shop.run({"chat", shop.model, "--system", "is"}, "/save " + shop / "link.json" + "\n").err, "saved 1"));
+  CHECK(contains(shop.read("real"), "\"messages\""));
+  CHECK(std::filesystem::is_symlink(shop / "link.slm"));
+  CHECK(std::filesystem::is_symlink(shop / "link.json"));
+}
+
+TEST_CASE("a file size limit is an error like any other and leaves nothing", "[apps]") {
+  const Workshop shop;
+  Setting s = shop.setting();
+  s.file_limit = 20000;
+  const Ran ran = run_sluice({"convert", shop.model, "-o", shop / "out.slm"}, s);
+  CHECK(ran.code == 1);
+  CHECK(contains(ran.err, "File too large"));
+  CHECK(shop.files_in("") == std::vector<std::string>{"toy.gguf"});
 }
 
 TEST_CASE("a gguf file is converted once into the cache and used from there by file or name", "[apps]") {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,9 +77,14 @@ Ran run_sluice(const std::vector<std::string>& arguments, const Setting& setting
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 
   if (setting.close_output) close_and_forget(out[0]);
+  rlimit usual{};
+  getrlimit(RLIMIT_FSIZE, &usual);
+  const rlimit limited{setting.file_limit ? setting.file_limit : usual.rlim_cur, usual.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &limited);  // inherited by the program
   pid_t pid = -1;
   const int failed =
       posix_spawn(&pid, SLUICE_PROGRAM, &actions, &attributes, pointers(words).data(), pointers(variables).data());
+  setrlimit(RLIMIT_FSIZE, &usual);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   close(in[0]), close(out[1]), close(err[1]);

@@ -20,6 +20,7 @@ struct Setting {
   bool keep_input_open = false;
   std::map<std::string, std::string> environment;  // added to PATH alone
   std::string output_file;                         // standard output goes there
+  unsigned long file_limit = 0;                    // bytes of the largest file it may write; 0: no limit
   bool close_output = false;                       // nobody reads standard output
   int timeout_s = 240;
   // Called a few times a second once the program handles SIGINT; a signal number it returns is sent once, 0: not yet.
