@@ -2,7 +2,12 @@
 // sluice convert: a .gguf file into a .slm file, whole or not at all.
 #include "sluice/convert.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "files.h"
 #include "looks.h"
@@ -23,6 +28,9 @@ int run(const Arguments& arguments) {
   const std::string& input = arguments.positional()[0];
   const std::string output = arguments.text(Opt::kOutput);
   if (output.empty()) return complain(kUsage, "convert: -o OUT.slm is missing");
+  if (faccessat(AT_FDCWD, input.c_str(), R_OK, AT_EACCESS) != 0) {
+    return complain(kBadModel, input + ": cannot open: " + strerror(errno));
+  }
   if (same_file(input, output)) return complain(kUsage, "convert: " + output + " is the input itself");
   if (is_folder(output)) return complain(kUsage, "convert: " + output + " is a folder; name the file");
   if (is_special(output)) return complain(kUsage, "convert: " + output + " is not a regular file");

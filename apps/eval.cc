@@ -72,12 +72,12 @@ int read_cases(const std::string& path, const LoadedModel& model, std::vector<Re
   Json json;
   if (const int code = read_json(path, json)) return code;
   if (!json.is_object() || !json.contains("cases") || !json["cases"].is_array() || json["cases"].empty()) {
-    return complain(kBadModel, path + ": expected an object with a list \"cases\"");
+    return complain(kUsage, path + ": expected an object with a list \"cases\"");
   }
   for (const Json& item : json["cases"]) {
     ReferenceCase& c = cases.emplace_back();
     if (!read_case(item, model.info.n_vocab, c)) {
-      return complain(kBadModel, path + ": case " + std::to_string(cases.size() - 1) +
+      return complain(kUsage, path + ": case " + std::to_string(cases.size() - 1) +
                                      " needs prompt_tokens, tokens and top of equal length, ids below " +
                                      std::to_string(model.info.n_vocab) +
                                      ", in each top list different ones whose probabilities sum to at most 1");

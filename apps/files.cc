@@ -39,14 +39,14 @@ int read_text(const std::string& path, uint64_t limit, std::string& out) {
   const bool standard_input = path == "-";
   const std::string shown = standard_input ? "standard input" : path;
   const int fd = standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return complain(kBadModel, shown + ": cannot open: " + strerror(errno));
+  if (fd < 0) return complain(kUsage, shown + ": cannot open: " + strerror(errno));
   bool too_large = false;
   out.clear();
   const int reason = read_all(fd, limit, out, too_large);
   if (!standard_input) close(fd);
   if (reason && interrupted()) return interrupt_exit_code();
-  if (reason) return complain(reason == EISDIR ? kBadModel : kFailed, shown + ": cannot read: " + strerror(reason));
-  if (too_large) return complain(kBadModel, shown + ": larger than " + std::to_string(limit) + " bytes");
+  if (reason) return complain(reason == EISDIR ? kUsage : kFailed, shown + ": cannot read: " + strerror(reason));
+  if (too_large) return complain(kUsage, shown + ": larger than " + std::to_string(limit) + " bytes");
   return 0;
 }
 
@@ -60,8 +60,8 @@ int read_json(const std::string& path, Json& out) {
     too_deep |= opens && depth >= kMostJsonDepth;
     return !too_deep;
   }, false);
-  if (too_deep) return complain(kBadModel, path + ": nested more than " + std::to_string(kMostJsonDepth) + " deep");
-  if (out.is_discarded()) return complain(kBadModel, path + ": not valid JSON");
+  if (too_deep) return complain(kUsage, path + ": nested more than " + std::to_string(kMostJsonDepth) + " deep");
+  if (out.is_discarded()) return complain(kUsage, path + ": not valid JSON");
   return 0;
 }
 
@@ -74,11 +74,11 @@ int read_messages(const std::string& path, Json& messages, Json& whole) {
     whole = Json::object();
   }
   if (!messages.is_array())
-    return complain(kBadModel, path + ": expected a list of messages, or an object with \"messages\"");
+    return complain(kUsage, path + ": expected a list of messages, or an object with \"messages\"");
   for (size_t i = 0; i < messages.size(); ++i) {
     const Json& message = messages[i];
     if (!message.is_object() || !message.contains("role") || !message["role"].is_string()) {
-      return complain(kBadModel, path + ": message " + std::to_string(i) + " has no text \"role\"");
+      return complain(kUsage, path + ": message " + std::to_string(i) + " has no text \"role\"");
     }
   }
   return 0;

@@ -14,7 +14,8 @@ inline constexpr uint64_t kMostTextBytes = uint64_t{256} << 20;
 inline constexpr uint64_t kMostJsonBytes = uint64_t{256} << 20;
 inline constexpr int kMostJsonDepth = 96;  // with the request around it less than sluice_render_chat allows
 
-// A whole file; "-" is standard input. `what` names it in complaints ("prompt").
+// A whole file; "-" is standard input. kUsage when it is missing, too large or not what it should be, kFailed when
+// reading fails.
 int read_text(const std::string& path, uint64_t limit, std::string& out);
 int read_json(const std::string& path, Json& out);
 

@@ -34,7 +34,7 @@ int run(const Arguments& arguments) {
   if (arguments.has(Opt::kTools)) {
     Json tools;
     if (const int code = read_json(arguments.text(Opt::kTools), tools)) return code;
-    if (!tools.is_array()) return complain(kBadModel, arguments.text(Opt::kTools) + ": expected a list of tools");
+    if (!tools.is_array()) return complain(kUsage, arguments.text(Opt::kTools) + ": expected a list of tools");
     request["tools"] = tools;
   }
   if (arguments.has(Opt::kBos)) request["bos_token"] = arguments.text(Opt::kBos);

@@ -62,8 +62,12 @@ void sluice_set_log(void (*sink)(void* user, sluice_log_level level, const char*
 sluice_status sluice_model_open(const char* path, sluice_model** model, sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_model_open", path, model));
-    SLUICE_TRY(std::shared_ptr<const FileSource> file, FileSource::open(path));
-    return open_model(std::move(file), model);
+    auto file = FileSource::open(path);
+    if (!file.ok()) {
+      if (file.error().code == Code::kFailed) file.error().code = Code::kBadModel;  // there, but unreadable
+      return std::move(file.error());
+    }
+    return open_model(std::move(*file), model);
   });
 }
 

@@ -202,7 +202,7 @@ TEST_CASE("eval --reference compares the generated positions and refuses what is
   foreign["cases"][0]["tokens"][0] = 1u << 30;
   for (const Json& bad : {shorter, foreign, certain, twice, whole, Json({{"cases", Json::array()}}), Json(7), Json({{"cases", {1}}})}) {
     const Ran refused = shop.run({"eval", shop.model, "--reference", shop.file("bad.json", bad.dump()), "--json"});
-    CHECK(refused.code == 3);
+    CHECK(refused.code == 2);
     CHECK(refused.out.empty());
     CHECK(contains(refused.err, "bad.json"));
   }

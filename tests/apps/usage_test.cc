@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the program says before it looks at any model.
+#include <unistd.h>
+
 #include <csignal>
 
 #include "workshop.h"
@@ -80,6 +82,40 @@ TEST_CASE("a missing or foreign model file ends with 3", "[apps]") {
   }
   CHECK(shop.run({"run", "no-such-name", "-p", "a"}).code == 3);
   CHECK(contains(shop.run({"run", "no-such-name", "-p", "a"}).err, "sluice list"));
+}
+
+TEST_CASE("an input text that is missing, a folder or too large ends with 2", "[apps]") {
+  const Workshop shop;
+  std::filesystem::create_directory(shop / "folder");
+  std::filesystem::resize_file(shop.file("huge", ""), (64u << 20) + 1);
+  for (const std::string& text : {shop / "nothing", shop / "folder", shop / "huge"}) {
+    const Ran ran = shop.run({"run", shop.model, "-f", text});
+    INFO(ran.err);
+    CHECK(ran.code == 2);
+    CHECK(contains(ran.err, text));
+  }
+  CHECK(shop.run({"tokenize", shop.model, "-f", shop / "nothing"}).code == 2);
+  CHECK(shop.run({"eval", shop.model, "--text", shop / "nothing"}).code == 2);
+  CHECK(shop.run({"eval", shop.model, "--reference", shop / "nothing"}).code == 2);
+  CHECK(shop.run({"template", shop.model, "--messages", shop / "nothing"}).code == 2);
+}
+
+TEST_CASE("a model that may not be read ends with 3", "[apps]") {
+  const Workshop shop;
+  std::filesystem::permissions(shop / "", std::filesystem::perms(0755));
+  shop.file("secret.slm", "x");
+  for (const char* name : {"secret.slm", "toy.gguf"}) std::filesystem::permissions(shop / name, std::filesystem::perms(0));
+  const uid_t me = geteuid();
+  if (me == 0) REQUIRE(seteuid(65534) == 0);  // root may read everything
+  const Ran inspect = shop.run({"inspect", shop / "secret.slm"}), convert = shop.run({"convert", shop.model, "-o", shop / "o"}),
+            run = shop.run({"run", shop.model, "-p", "hello"});
+  if (me == 0) REQUIRE(seteuid(0) == 0);
+  if (contains(inspect.err, "cannot start")) return;  // nobody else may run the program where it was built
+  for (const Ran& ran : {inspect, convert, run}) {
+    INFO(ran.err);
+    CHECK(ran.code == 3);
+    CHECK(contains(ran.err, "Permission denied"));
+  }
 }
 
 TEST_CASE("a standard output that cannot be written ends with 1, one that nobody reads quietly", "[apps]") {

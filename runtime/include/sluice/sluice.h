@@ -32,8 +32,8 @@ extern "C" {
 typedef enum sluice_status {
   SLUICE_OK = 0,
   SLUICE_FAILED = 1,      /* failure at run time: I/O, disk full, an internal limit */
-  SLUICE_USAGE = 2,       /* wrong arguments */
-  SLUICE_BAD_MODEL = 3,   /* missing, corrupt or unsupported model or input file */
+  SLUICE_USAGE = 2,       /* wrong arguments; for the program also an input text that is missing or malformed */
+  SLUICE_BAD_MODEL = 3,   /* missing, unreadable, corrupt or unsupported model */
   SLUICE_NO_FIT = 4,      /* does not fit the memory budget; the message says what would */
   SLUICE_NO_DEVICE = 5,   /* device or instruction set unavailable */
   SLUICE_NETWORK = 6,
