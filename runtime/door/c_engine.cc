@@ -54,6 +54,8 @@ void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* inf
 sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_engine_probe", engine, probe));
+    const Turn turn(*engine);
+    SLUICE_DO(turn.status());
     const Probe measured = probe_engine(*engine->engine);
     write_struct(sluice_probe{sizeof(sluice_probe), measured.read_GB_s, measured.int8_GMAC_s}, probe);
     return {};

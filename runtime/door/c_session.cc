@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C door: sessions, generation, and the lower door that feeds tokens and gives logits.
+#include <cmath>
+
 #include "runtime/door/handles.h"
 
 using namespace sluice;
@@ -9,9 +11,28 @@ namespace {
 
 constexpr const char* kGenerate = "sluice_generate";
 
+// NaN would pass every comparison of the filters and decide nothing.
+Status check_numbers(const sluice_sampling& s) {
+  const std::pair<const char*, float> numbers[] = {
+      {"temp", s.temp},
+      {"top_p", s.top_p},
+      {"min_p", s.min_p},
+      {"repeat_penalty", s.repeat_penalty},
+      {"presence_penalty", s.presence_penalty},
+      {"frequency_penalty", s.frequency_penalty},
+  };
+  for (const auto& [name, number] : numbers)
+    if (std::isnan(number)) return make_error(Code::kUsage, name, kNoOffset, "is not a number (NaN)");
+  for (size_t i = 0; i < s.n_bias; ++i)
+    if (std::isnan(s.bias_values[i]))
+      return make_error(Code::kUsage, "bias_values", kNoOffset, "value %zu is not a number (NaN)", i);
+  return {};
+}
+
 // `bias` receives the list that the options refer to.
 Result<SamplingOptions> sampling_options(const sluice_sampling& s, std::vector<TokenBias>& bias) {
   if (s.n_bias > 0) SLUICE_DO(require("sluice_generate: bias", s.bias_tokens, s.bias_values));
+  SLUICE_DO(check_numbers(s));
   for (size_t i = 0; i < s.n_bias; ++i) bias.push_back({s.bias_tokens[i], s.bias_values[i]});
   SamplingOptions o;
   o.temp = s.temp, o.top_k = s.top_k, o.top_p = s.top_p, o.min_p = s.min_p;
@@ -84,7 +105,10 @@ void sluice_sampling_defaults(const sluice_model* model, sluice_sampling* sampli
 sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_session_create", engine, session));
+    const Turn turn(*engine);
+    SLUICE_DO(turn.status());
     auto made = std::make_unique<sluice_session>();
+    made->owner = engine;
     SLUICE_TRY(made->session, Session::create(*engine->engine));
     *session = made.release();
     return {};
@@ -100,6 +124,8 @@ sluice_status sluice_generate(sluice_session* session, const sluice_request* req
     SLUICE_TRY(const sluice_request r, read_struct(kGenerate, request, sluice_request SLUICE_REQUEST_INIT));
     std::vector<TokenBias> bias;
     SLUICE_TRY(const GenerateRequest asked, request_of(*session->session, r, bias));
+    const Turn turn(*session->owner);
+    SLUICE_DO(turn.status());
     SLUICE_TRY(const GenerateResult got, generate(*session->session, asked));
     static_assert(int(Finish::kCancelled) == int(SLUICE_FINISH_CANCELLED) && int(Finish::kLength) == int(SLUICE_FINISH_LENGTH));
     write_struct({sizeof(sluice_result), sluice_finish(got.finish), got.n_prompt, got.n_reused, got.n_generated,
@@ -124,6 +150,8 @@ sluice_status sluice_session_feed(sluice_session* session, const int32_t* tokens
     if (on_logits)
       give = [&](size_t index, std::span<const float> logits) { return on_logits(user, index, logits.data()); };
     const std::span<const bool> wants = wants_logits ? std::span(wants_logits, n_tokens) : std::span<const bool>();
+    const Turn turn(*session->owner);
+    SLUICE_DO(turn.status());
     return session->session->feed({tokens, n_tokens}, wants, give);
   });
 }
@@ -133,6 +161,8 @@ size_t sluice_session_length(const sluice_session* session) { return session ? s
 sluice_status sluice_session_truncate(sluice_session* session, size_t n, sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_session_truncate", session));
+    const Turn turn(*session->owner);
+    SLUICE_DO(turn.status());
     return session->session->truncate(n);
   });
 }

@@ -3,6 +3,7 @@
 // only exception that can arise is std::bad_alloc, and it ends here.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -22,8 +23,10 @@ struct sluice_plan {
 struct sluice_engine {
   std::unique_ptr<sluice::Engine> engine;
   double load_s = 0;
+  std::atomic<bool> busy{false};
 };
 struct sluice_session {
+  sluice_engine* owner;
   std::unique_ptr<sluice::Session> session;
 };
 
@@ -51,6 +54,24 @@ Status require(const char* function, Pointers... pointers) {
   if ((... && (pointers != nullptr))) return {};
   return make_error(Code::kUsage, function, kNoOffset, "a required argument is NULL");
 }
+
+// One call at a time on an engine and its sessions: another one, of a second thread or out of a callback, is refused.
+class Turn {
+ public:
+  explicit Turn(sluice_engine& engine) : busy_(engine.busy), mine_(!busy_.exchange(true, std::memory_order_acquire)) {}
+  Turn(const Turn&) = delete;
+  ~Turn() {
+    if (mine_) busy_.store(false, std::memory_order_release);
+  }
+  Status status() const {
+    if (mine_) return {};
+    return make_error(Code::kUsage, "engine", kNoOffset, "it is busy with another call; make one call at a time");
+  }
+
+ private:
+  std::atomic<bool>& busy_;
+  const bool mine_;
+};
 
 inline constexpr size_t kMaxStructBytes = 1 << 20;  // no version will have larger ones: what claims to be is garbage
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <vector>
 
 #include "sluice/convert.h"
@@ -146,6 +147,74 @@ TEST_CASE_METHOD(Opened, "requests with wrong numbers are usage errors", "[runti
   CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_OK);
   CHECK(result.n_prompt == 3);
   CHECK(sluice_session_length(session.get()) >= 3);
+}
+
+TEST_CASE_METHOD(Opened, "NaN in the sampling is a usage error that names the member", "[runtime][door]") {
+  const int32_t prompt[] = {4, 5, 6};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = prompt, request.n_prompt = 3, request.max_tokens = 2;
+  const std::pair<const char*, float sluice_sampling::*> members[] = {
+      {"temp", &sluice_sampling::temp},
+      {"top_p", &sluice_sampling::top_p},
+      {"min_p", &sluice_sampling::min_p},
+      {"repeat_penalty", &sluice_sampling::repeat_penalty},
+      {"presence_penalty", &sluice_sampling::presence_penalty},
+      {"frequency_penalty", &sluice_sampling::frequency_penalty},
+  };
+  for (const auto& [name, member] : members) {
+    sluice_sampling sampling{};
+    sampling.size = sizeof sampling;
+    sluice_sampling_defaults(model.get(), &sampling);
+    request.sampling = &sampling;
+    CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
+    sampling.*member = NAN;
+    CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
+    CHECK(std::string(error.place) == name);
+  }
+  const int32_t token = 7;
+  const float value = NAN;
+  sluice_sampling sampling{};
+  sampling.size = sizeof sampling;
+  sluice_sampling_defaults(model.get(), &sampling);
+  sampling.bias_tokens = &token, sampling.bias_values = &value, sampling.n_bias = 1;
+  request.sampling = &sampling;
+  CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
+}
+
+TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is refused", "[runtime][door]") {
+  SessionPtr second;
+  REQUIRE(sluice_session_create(engine.get(), out(second), &error) == SLUICE_OK);
+  struct User {
+    Opened* opened;
+    sluice_session* second;
+    const int32_t prompt[3] = {4, 5, 6};
+    int calls = 0;
+    sluice_status generate = SLUICE_OK, feed = SLUICE_OK, truncate = SLUICE_OK, create = SLUICE_OK, probe = SLUICE_OK;
+  } user{this, second.get()};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = user.prompt, request.n_prompt = 3, request.max_tokens = 1, request.user = &user;
+  request.on_token = [](void* u, int32_t, const char*, size_t, const sluice_logprobs*) {
+    User& user = *static_cast<User*>(u);
+    // From another thread: what a callback may do, a thread may all the more try.
+    std::thread([&user] {
+      sluice_request inner = SLUICE_REQUEST_INIT;
+      inner.prompt = user.prompt, inner.n_prompt = 3, inner.max_tokens = 1;
+      sluice_session* none = nullptr;
+      sluice_probe probe = SLUICE_PROBE_INIT;
+      user.generate = sluice_generate(user.second, &inner, nullptr, nullptr);
+      user.feed = sluice_session_feed(user.second, user.prompt, 3, nullptr, nullptr, nullptr, nullptr);
+      user.create = sluice_session_create(user.opened->engine.get(), &none, nullptr);
+      user.probe = sluice_engine_probe(user.opened->engine.get(), &probe, nullptr);
+    }).join();
+    user.truncate = sluice_session_truncate(user.opened->session.get(), 0, nullptr);
+    ++user.calls;
+    return true;
+  };
+  REQUIRE(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
+  REQUIRE(user.calls == 1);
+  for (const sluice_status status : {user.generate, user.feed, user.truncate, user.create, user.probe})
+    CHECK(status == SLUICE_USAGE);
+  CHECK(sluice_session_feed(second.get(), user.prompt, 3, nullptr, nullptr, nullptr, &error) == SLUICE_OK);
 }
 
 TEST_CASE_METHOD(Opened, "a plan describes itself and an engine counts its memory", "[runtime][door]") {

@@ -13,8 +13,9 @@
  *  3. Structs begin with their size in bytes (set it with the NAME_INIT macro): later versions append fields; a zero
  *     field means the default.
  *  4. Texts are UTF-8 with explicit lengths on input; a sluice_text is freed by sluice_text_free.
- *  5. Threads: a model may be used by several threads at once; an engine and its sessions by one thread at a time,
- *     except sluice_session_cancel, which may come from any thread.
+ *  5. Threads: a model may be used by several threads at once; an engine and its sessions by one call at a time,
+ *     except sluice_session_cancel, which may come from any thread. A second call meanwhile, also one out of a
+ *     callback, is SLUICE_USAGE; closing meanwhile is not allowed.
  */
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
