@@ -55,7 +55,6 @@ int converse(Conversation& chat) {
   std::unique_ptr<LineSource> lines = terminal && is_terminal(stderr) ? edited_lines(history_file()) : nullptr;
   if (!lines) lines = plain_lines();
   std::string message;
-  int last_code = kOk;
   while (!output_broken()) {
     const LineStatus status = read_message(*lines, message);
     if (status == LineStatus::kEnd) break;
@@ -64,20 +63,27 @@ int converse(Conversation& chat) {
       if (message.empty()) note("/exit or Ctrl-D leaves");
       continue;
     }
+    if (status == LineStatus::kTooLong) {
+      complain(kUsage, "a message has more than " + human_bytes(kMostMessageBytes));
+      if (terminal) continue;
+      return kUsage;
+    }
     if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
     if (message[0] == '/') {
       if (command(chat, message)) break;
       if (terminal) fputc('\n', stderr);
       continue;
     }
-    last_code = ask(chat, message);
+    const int answered = ask(chat, message);
     if (interrupted()) {
       if (const int code = after_interrupt(terminal)) return code;
       note("(stopped)");
+    } else if (answered && !terminal) {
+      return answered;  // what follows was written for a conversation that did not take place
     }
     if (terminal) put("\n");
   }
-  return terminal ? int(kOk) : last_code;
+  return kOk;
 }
 
 int run(const Arguments& arguments) {
@@ -103,7 +109,7 @@ const Verb& chat_verb() {
       "MODEL",
       "talk in the terminal",
       "Ctrl-C stops an answer, Ctrl-D or /exit leaves, /help shows the commands. Without a terminal each line of "
-      "standard input is a message.",
+      "standard input is a message, and the first that cannot be answered ends the program.",
       {{"The conversation", {Opt::kSystem}}, sampling_options(), engine_options(), general_options(false)},
       1,
       1,

@@ -29,6 +29,11 @@ class PlainLines : public LineSource {
         return LineStatus::kLine;
       }
       searched_ = buffer_.size();
+      if (searched_ > kMostMessageBytes) {
+        buffer_.clear();
+        searched_ = 0;
+        return LineStatus::kTooLong;
+      }
       char chunk[4096];
       const ssize_t n = ::read(STDIN_FILENO, chunk, sizeof chunk);
       if (interrupted()) return LineStatus::kInterrupted;
@@ -70,8 +75,9 @@ LineStatus read_message(LineSource& source, std::string& message) {
     message += line;
     if (!goes_on) return LineStatus::kLine;
     message += '\n';
+    if (message.size() > kMostMessageBytes) return LineStatus::kTooLong;
     status = source.read(more, line);
-    if (status == LineStatus::kInterrupted) return status;
+    if (status == LineStatus::kInterrupted || status == LineStatus::kTooLong) return status;
     if (status == LineStatus::kEnd) return LineStatus::kLine;  // what there is of it
   }
 }

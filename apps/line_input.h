@@ -7,7 +7,9 @@
 
 namespace sluice {
 
-enum class LineStatus { kLine, kEnd, kInterrupted };
+inline constexpr size_t kMostMessageBytes = size_t{16} << 20;
+
+enum class LineStatus { kLine, kEnd, kInterrupted, kTooLong };  // kTooLong: more than kMostMessageBytes; they are dropped
 
 class LineSource {
  public:

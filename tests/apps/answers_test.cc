@@ -272,19 +272,20 @@ TEST_CASE("chat answers line by line without a terminal and carries out commands
   CHECK(whole.out == ran.out + on.out);
 }
 
-TEST_CASE("a chat whose context is full says so with numbers and goes on after /clear", "[apps]") {
+TEST_CASE("without a terminal a chat ends at the first message it cannot answer, with numbers", "[apps]") {
   const Workshop shop;
   const std::string long_message(300, 'x');
-  const Ran ran =
-      shop.run({"chat", shop.model, "--temp", "0", "--context", "128", "-n", "4"}, long_message + "\nhello\n");
+  const std::vector<std::string> words = {"chat", shop.model, "--temp", "0", "--context", "128", "-n", "4"};
+  const Ran ran = shop.run(words, "hello\n" + long_message + "\nhello\n" + long_message + "\n");
   INFO(ran.err);
-  CHECK(ran.code == 0);
+  CHECK(ran.code == 2);
   CHECK(contains(ran.err, "does not fit the context of 128 tokens"));
   CHECK(contains(ran.err, "/clear"));
-  const Ran alone = shop.run({"chat", shop.model, "--temp", "0", "--context", "128", "-n", "4"}, "hello\n");
-  CHECK(ran.out == alone.out);  // the message that did not fit was taken back
-  const Ran failed = shop.run({"chat", shop.model, "--context", "128", "-n", "4"}, long_message + "\n");
-  CHECK(failed.code == 2);
+  CHECK(ran.err.find("does not fit") == ran.err.rfind("does not fit"));
+  CHECK(ran.out == shop.run(words, "hello\n").out);
+  const Ran endless = shop.run(words, std::string(17u << 20, 'x'));
+  CHECK(endless.code == 2);
+  CHECK(contains(endless.err, "16.0 MiB"));
 }
 
 TEST_CASE("a model without a chat template continues text in run and is refused by chat", "[apps]") {
