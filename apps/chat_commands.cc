@@ -63,9 +63,14 @@ void set(Conversation& chat, const std::string& argument) {
     complain(kUsage, "/set: no setting '" + name + "'; there are: " + known);
     return;
   }
+  if (value.empty()) {
+    chat.settings.forget(*id);
+    note(name + " is what it usually is from now on");
+    return;
+  }
   const std::string problem = value_problem(option_spec(*id), value);
-  if (!problem.empty() || value.empty()) {
-    complain(kUsage, "/set " + name + ": " + (problem.empty() ? "a value is missing" : problem));
+  if (!problem.empty()) {
+    complain(kUsage, "/set " + name + ": " + problem);
     return;
   }
   chat.settings.set(*id, value);
@@ -133,7 +138,7 @@ const Command kCommands[] = {
     {"/help", "", "this list", help},
     {"/clear", "", "forget the conversation, keep the system message", clear},
     {"/system", "TEXT", "set the system message; without TEXT remove it", system_message},
-    {"/set", "NAME VALUE", "change a setting of the answers; alone: show them", set},
+    {"/set", "NAME VALUE", "change a setting of the answers; without VALUE: back to the usual; alone: show them", set},
     {"/save", "FILE", "write the conversation as JSON messages", save},
     {"/load", "FILE", "go on with a saved conversation", load},
     {"/stats", "", "speed, context and memory", stats},

@@ -95,7 +95,6 @@ std::string number_text(double value) {
 
 std::string range_text(const OptionSpec& spec) {
   if (spec.least == 0 && spec.most == 0) return "";
-  if (spec.most == kMaxCount) return " of at least " + number_text(spec.least);
   return " from " + number_text(spec.least) + " to " + number_text(spec.most);
 }
 

@@ -101,6 +101,7 @@ class Arguments {
   const std::vector<std::string>& positional() const { return positional_; }
 
   void set(Opt id, std::string value) { values_[id].push_back(std::move(value)); }
+  void forget(Opt id) { values_.erase(id); }
   void add_positional(std::string value) { positional_.push_back(std::move(value)); }
 
  private:

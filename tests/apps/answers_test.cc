@@ -247,11 +247,11 @@ TEST_CASE("chat answers line by line without a terminal and carries out commands
   const std::string saved = shop / "talk.json";
   const Ran ran = shop.run({"chat", shop.model, "--temp", "0", "-n", "8", "--system", "is"},
                            "/help\nhello\nthe \\\nworld\n/save " + saved +
-                               "\n/stats\n/clear\n/set temp 0.5\n/set temp hot\n/nonsense\n/exit\nnot read\n");
+                               "\n/stats\n/clear\n/set temp 0.5\n/set temp hot\n/set stop x\n/set stop\n/set n\n/set\n/nonsense\n/exit\nnot read\n");
   INFO(ran.err);
   CHECK(ran.code == 0);
   for (const char* part : {"/clear", "saved 5 messages", "tok/s", "budget", "a new conversation", "temp is 0.5",
-                           "'hot' is not a number", "no command /nonsense"}) {
+                           "'hot' is not a number", "stop is what it usually is", "to the end of the context", "no command /nonsense"}) {
     INFO(part);
     CHECK(contains(ran.err, part));
   }

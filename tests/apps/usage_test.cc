@@ -36,7 +36,7 @@ TEST_CASE("wrong usage ends with 2, an empty standard output and a message that 
       {{"run", "m", "--memory", "lots"}, "--memory"},
       {{"run", "m", "--memory", "999999999999999999999G"}, "--memory"},
       {{"run", "m", "--threads", "0"}, "--threads"},
-      {{"run", "m", "--context", "99999999999999999999"}, "--context"},
+      {{"run", "m", "--context", "99999999999999999999"}, "from 1 to 2147483647"},
       {{"run", "m", "--temp", "1e999"}, "--temp"},
       {{"run", "m", "--seed", "-1"}, "--seed"},
       {{"run", "m", "-n", "0"}, "-n"},
