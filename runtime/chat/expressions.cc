@@ -27,8 +27,9 @@ Value Interpreter::eval(const Expr& e) {
       std::vector<std::pair<Value, Value>> items;
       for (size_t k = 0; k < e.children.size() && !failed_; k += 2) {
         Value key = eval(*e.children[k]), value = eval(*e.children[k + 1]);
-        if (!step(items.size() / 16)) return {};
-        auto old = std::find_if(items.begin(), items.end(), [&](const auto& item) { return equal(item.first, key); });
+        auto old = std::find_if(items.begin(), items.end(),
+                                [&](const auto& item) { return failed_ || equals(item.first, key); });
+        if (failed_) return {};
         if (old != items.end()) {
           old->second = std::move(value);
         } else {
@@ -151,22 +152,17 @@ Value Interpreter::eval_compare(const Expr& e) {
   for (size_t k = 0; k < e.ops.size() && !failed_; ++k) {
     Value right = eval(*e.children[k + 1]);
     if (failed_) return {};
-    if (!step(std::min(weight_of(left), weight_of(right)) / 256)) return {};
     bool yes = false;
     Op op = e.ops[k];
     if (op == Op::kEqual || op == Op::kNotEqual) {
-      yes = equal(left, right) == (op == Op::kEqual);
+      yes = equals(left, right) == (op == Op::kEqual);
     } else if (op == Op::kIn || op == Op::kNotIn) {
       yes = contains(right, left) == (op == Op::kIn);
     } else {
       if (left.undefined() || right.undefined()) return fail(missing(left.undefined() ? left : right));
-      int order = compare(left, right);
-      if (order == 2)
-        return fail(std::string("a ") + type_name(left) + " and a " + type_name(right) + " have no order");
-      yes = op == Op::kLess        ? order < 0
-            : op == Op::kLessEqual ? order <= 0
-            : op == Op::kGreater   ? order > 0
-                                   : order >= 0;
+      const int sign = order(left, right);
+      if (sign == 2) return fail(std::string("a ") + type_name(left) + " and a " + type_name(right) + " have no order");
+      yes = op == Op::kLess ? sign < 0 : op == Op::kLessEqual ? sign <= 0 : op == Op::kGreater ? sign > 0 : sign >= 0;
     }
     if (!yes) return Value::boolean(false);
     left = std::move(right);
@@ -180,20 +176,17 @@ bool Interpreter::contains(const Value& container, const Value& item) {
       fail(std::string("'in <string>' needs a string, found a ") + type_name(item));
       return false;
     }
-    step(container.text().size() / 256);
-    return container.text().find(item.text()) != std::string::npos;
+    if (!search(container.text(), item.text())) return false;
+    return Finder(item.text()).find(container.text()) != std::string::npos;
   }
-  if (container.is(Kind::kDict)) {
-    step(container.dict().items.size() / 16);
-    return container.dict().find(item) != nullptr;
-  }
+  if (container.is(Kind::kDict)) return found(container.dict(), item) != nullptr;
   if (container.is(Kind::kNamespace)) {
     fail("a namespace cannot be searched");
     return false;
   }
   for (const Value& other : iterate(container)) {
-    if (!step(std::min(weight_of(other), weight_of(item)) / 256)) return false;
-    if (equal(other, item)) return true;
+    if (failed_) return false;
+    if (equals(other, item)) return true;
   }
   return false;
 }
@@ -203,17 +196,17 @@ std::vector<Value> Interpreter::iterate(const Value& v) {
     case Kind::kUndefined:
       return {};
     case Kind::kList:
-      step(v.list().items.size() / 8);
+      if (!work(kItemWork * v.list().items.size())) return {};
       return v.list().items;
     case Kind::kDict: {
       std::vector<Value> keys;
-      step(v.dict().items.size() / 8);
+      if (!work(kItemWork * v.dict().items.size())) return {};
       for (const auto& item : v.dict().items) keys.push_back(item.first);
       return keys;
     }
     case Kind::kString: {
       std::vector<Value> letters;
-      if (!step(v.text().size())) return {};
+      if (!work(2 * kItemWork * v.text().size())) return {};
       for (std::string_view rest = v.text(); !rest.empty();)
         letters.push_back(Value::string(std::string(take_letter(rest))));
       return letters;
@@ -224,10 +217,15 @@ std::vector<Value> Interpreter::iterate(const Value& v) {
   }
 }
 
-std::string Interpreter::printed(const Value& v) {
+std::string Interpreter::printed(const Value& v, bool repr) {
   std::string s;
-  if (failed_ || !step(weight_of(v) / 256)) return s;
-  print(v, s);
+  const bool copied = v.is(Kind::kString) && !repr;
+  if (failed_ || !work((copied ? kByteWork : kPrintWork) * weight_of(v))) return s;
+  repr ? print_repr(v, s, limits_.max_output_bytes) : print(v, s, limits_.max_output_bytes);
+  if (s.size() > limits_.max_output_bytes)
+    fail("a string is longer than " + std::to_string(limits_.max_output_bytes) + " bytes");
+  else if (!copied)
+    work(2 * kByteWork * s.size());
   return s;
 }
 
@@ -250,6 +248,7 @@ Value Interpreter::loop_attribute(const LoopState& loop, std::string_view name) 
 Value Interpreter::attribute(const Value& v, std::string_view name) {
   if (v.undefined()) return fail(missing(v));
   if (v.is(Kind::kNamespace)) {
+    if (!work(kLetterWork * name.size())) return {};
     const auto& members = v.as<Namespace>().members;
     auto it = members.find(name);
     return it == members.end() ? Value() : it->second;
@@ -265,22 +264,21 @@ Value Interpreter::attribute(const Value& v, std::string_view name) {
   }
   if (v.is(Kind::kLoop)) return loop_attribute(v.as<LoopState>(), name);
   if (!v.is(Kind::kDict)) return {};
-  step(v.dict().items.size() / 16);
-  const Value* found = v.dict().find(name);
-  return found ? *found : Value();
+  const Value* member = v.dict().find(name, work_);
+  return work(0) && member ? *member : Value();
 }
 
 Value Interpreter::item(const Value& v, const Value& key) {
   if (v.undefined()) return fail(missing(v));
   if (v.is(Kind::kDict)) {
-    step(v.dict().items.size() / 16);
-    if (const Value* found = v.dict().find(key)) return *found;
+    if (const Value* member = found(v.dict(), key)) return *member;
+    if (failed_) return {};
   } else if (v.is(Kind::kList) && key.integral() && v.list().list_kind != ListKind::kGenerator) {
     int64_t n = int64_t(v.list().items.size()), i = key.as_int();
     if (i < 0) i += n;
     return i >= 0 && i < n ? v.list().items[size_t(i)] : Value();
   } else if (v.is(Kind::kString) && key.integral()) {
-    if (!step(v.text().size() / 256)) return {};
+    if (!work(2 * kByteWork * v.text().size())) return {};
     int64_t n = int64_t(count_letters(v.text())), i = key.as_int();
     if (i < 0) i += n;
     if (i < 0 || i >= n) return {};
@@ -294,7 +292,8 @@ Value Interpreter::path(const Value& v, const Value& path) {
   if (!path.is(Kind::kString)) return item(v, path);
   Value at = v;
   std::string_view rest = path.text();
-  for (bool more = true; more && !failed_;) {
+  work(kByteWork * rest.size());
+  for (bool more = true; more && step();) {
     size_t dot = rest.find('.');
     more = dot != rest.npos;
     std::string part(rest.substr(0, dot));
@@ -321,7 +320,7 @@ Value Interpreter::slice(const Value& v, const Link& link) {
   if (v.undefined()) return fail(missing(v));
   if (!v.is(Kind::kList) && !v.is(Kind::kString)) return {};
   if (parts[2] == 0) return fail("a slice's step is zero");
-  if (!step(weight_of(v) / 256)) return {};
+  if (v.is(Kind::kString) && !work(3 * kByteWork * v.text().size())) return {};
   int64_t n = int64_t(v.is(Kind::kString) ? count_letters(v.text()) : v.list().items.size());
   bool forward = parts[2] > 0;
   auto bound = [&](int k, int64_t otherwise) {
@@ -341,7 +340,8 @@ Value Interpreter::slice(const Value& v, const Link& link) {
     return string(std::move(text));
   }
   std::vector<Value> items;
-  for (int64_t i = begin; forward ? i < end : i > end; i += parts[2]) items.push_back(v.list().items[size_t(i)]);
+  for (int64_t i = begin; (forward ? i < end : i > end) && work(kItemWork); i += parts[2])
+    items.push_back(v.list().items[size_t(i)]);
   return list(std::move(items), v.list().list_kind);
 }
 
@@ -383,7 +383,7 @@ Value Interpreter::repeated(const Value& v, int64_t times) {
   bool text = v.is(Kind::kString);
   uint64_t size = text ? v.text().size() : v.list().items.size();
   if (size != 0 && uint64_t(times) > limits_.max_output_bytes / size) return fail("a repetition is too long");
-  if (!step(size * uint64_t(times) / (text ? 256 : 1))) return {};
+  if (!work((text ? kByteWork : kItemWork) * size * uint64_t(times))) return {};
   std::string s;
   std::vector<Value> items;
   for (int64_t k = 0; k < (size ? times : 0); ++k) {
@@ -399,10 +399,10 @@ Value Interpreter::repeated(const Value& v, int64_t times) {
 Value Interpreter::binary(Op op, const Value& a, const Value& b) {
   if (failed_ || !step()) return {};
   if (a.undefined() || b.undefined()) return fail(missing(a.undefined() ? a : b));
-  if (a.is(Kind::kString) && op == Op::kModulo)
-    return filter("format", a,
-                  b.is(Kind::kList) && b.list().list_kind == ListKind::kTuple ? Arguments{b.list().items, {}}
-                                                                              : Arguments{{b}, {}});
+  if (a.is(Kind::kString) && op == Op::kModulo) {
+    const bool tuple = b.is(Kind::kList) && b.list().list_kind == ListKind::kTuple;
+    return filter("format", a, Arguments{tuple ? iterate(b) : std::vector<Value>{b}, {}});
+  }
   if (a.numeric() && b.numeric()) {
     if (a.integral() && b.integral() && op != Op::kDivide && !(op == Op::kPower && b.as_int() < 0)) {
       return arithmetic_integers(op, a.as_int(), b.as_int());
@@ -431,7 +431,8 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
   }
   if (op == Op::kAdd && a.is(Kind::kString) && b.is(Kind::kString)) return string(a.text() + b.text());
   if (op == Op::kAdd && a.is(Kind::kList) && b.is(Kind::kList) && a.list().list_kind == b.list().list_kind) {
-    std::vector<Value> items = a.list().items;
+    std::vector<Value> items = iterate(a);
+    if (!work(kItemWork * b.list().items.size())) return {};
     items.insert(items.end(), b.list().items.begin(), b.list().items.end());
     return list(std::move(items), a.list().list_kind);
   }

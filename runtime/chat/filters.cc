@@ -30,7 +30,11 @@ struct Call {
     if (!a->integral()) in.fail("'" + std::string(name) + "' must be an integer, found a " + type_name(*a));
     return a->integral() ? a->as_int() : otherwise;
   }
-  std::string text() const { return in.printed(v); }
+  // Nearly all that filters do with a text looks at its letters once.
+  std::string text() const {
+    std::string s = in.printed(v);
+    return in.work(kLetterWork * s.size()) ? s : "";
+  }
   // The rest of the arguments, for the filter or test that map and select apply.
   Arguments rest(size_t from) const {
     Arguments r;
@@ -53,6 +57,7 @@ Value f_title(const Call& c) { return c.in.string(titled(c.text())); }
 Value f_trim(const Call& c) {
   const Value* characters = c.get(0, "chars");
   bool given = characters && characters->is(Kind::kString);
+  if (given && !c.in.work(kLetterWork * characters->text().size())) return {};
   return c.in.string(std::string(strip(c.text(), given ? &characters->text() : nullptr, true, true)));
 }
 
@@ -115,7 +120,7 @@ Value f_wordcount(const Call& c) { return Value::integer(int64_t(split(c.text(),
 
 Value f_center(const Call& c) {
   std::string s = c.text();
-  int64_t width = c.integer(0, "width", 80), n = int64_t(count_letters(s));
+  int64_t width = std::max(c.integer(0, "width", 80), int64_t{0}), n = int64_t(count_letters(s));
   if (width > 1 << 20) return c.in.fail("a width is too large");
   int64_t pad = std::max(width - n, int64_t{0}), left = pad / 2 + (pad & width & 1);
   return c.in.string(std::string(size_t(left), ' ') + s + std::string(size_t(pad - left), ' '));
@@ -140,8 +145,7 @@ Value f_format(const Call& c) {
     if (kind == 's') {
       out += c.in.printed(v);
     } else if (kind == 'r') {
-      c.in.step(weight_of(v) / 256);
-      print_repr(v, out);
+      out += c.in.printed(v, true);
     } else if ((kind == 'd' || kind == 'i') && v.numeric()) {
       out += v.integral() ? std::to_string(v.as_int()) : c.in.printed(Value::number(std::trunc(v.d)));
     } else {
@@ -172,16 +176,22 @@ Value f_tojson(const Call& c) {
     style.item_separator = parts[0].text();
     style.key_separator = parts[1].text();
   }
-  if (!c.in.step(weight_of(c.v) / 64)) return {};
+  // Sorting takes a logarithm more, of what memory can hold.
+  if (!c.in.work((style.sort_keys ? 4 : 1) * kPrintWork * weight_of(c.v))) return {};
+  style.max_bytes = c.in.limits().max_output_bytes;
   std::string out;
-  if (!print_json(c.v, style, out))
-    return c.in.fail(std::string("a ") + type_name(c.v) + " (or a part of it) has no JSON form");
+  const bool printed = print_json(c.v, style, out);
+  c.in.work(2 * kByteWork * out.size());
+  if (out.size() > style.max_bytes) return c.in.fail("a value's JSON is too long");
+  if (!printed) return c.in.fail(std::string("a ") + type_name(c.v) + " (or a part of it) has no JSON form");
   return c.in.string(std::move(out));
 }
 
 // The inverse of tojson, which the templates of some models expect.
 Value f_from_json(const Call& c) {
-  Result<Value> v = read_json(c.text());
+  const std::string text = c.text();
+  if (!c.in.work(kParseWork * text.size())) return {};
+  Result<Value> v = read_json(text);
   return v.ok() ? c.in.checked(std::move(*v)) : c.in.fail("from_json: " + v.error().message);
 }
 
@@ -195,6 +205,7 @@ Value f_int(const Call& c) {
   if (c.v.is(Kind::kFloat)) {
     d = c.v.d;
   } else if (c.v.is(Kind::kString)) {
+    if (!c.in.work(kLetterWork * c.v.text().size())) return {};
     std::string s(strip(c.v.text(), nullptr, true, true));
     if (s.size() > 64) return otherwise;
     size_t sign = !s.empty() && (s[0] == '-' || s[0] == '+'), digits = sign;
@@ -257,7 +268,10 @@ Value f_round(const Call& c) {
 // ---- collections --------------------------------------------------------------------------------------------------
 
 Value f_length(const Call& c) {
-  if (c.v.is(Kind::kString)) return Value::integer(int64_t(count_letters(c.v.text())));
+  if (c.v.is(Kind::kString)) {
+    if (!c.in.work(kByteWork * c.v.text().size())) return {};
+    return Value::integer(int64_t(count_letters(c.v.text())));
+  }
   if (c.v.is(Kind::kDict)) return Value::integer(int64_t(c.v.dict().items.size()));
   if (c.v.is(Kind::kList)) return Value::integer(int64_t(c.v.list().items.size()));
   if (c.v.undefined()) return Value::integer(0);
@@ -315,21 +329,36 @@ Value f_attr(const Call& c) {
   return name && name->is(Kind::kString) ? c.in.attribute(c.v, name->text()) : Value();
 }
 
-// Sorts by keys (one per item); strings compare without case unless asked for.
+// A key as it is compared: strings without case unless asked for.
+Value folded(const Call& c, const Value& key, bool case_sensitive) {
+  if (!key.is(Kind::kString) || case_sensitive) return key;
+  if (!c.in.work(kItemWork + kLetterWork * key.text().size())) return {};
+  return Value::string(to_lower(key.text()));
+}
+
+// Sorts by keys, one per item.
 Value sorted(const Call& c, std::vector<std::pair<Value, Value>> keyed, bool case_sensitive, bool reverse,
              ListKind kind = ListKind::kList) {
-  if (!c.in.step(keyed.size())) return {};
+  uint64_t weight = 0;
   for (auto& [key, item] : keyed) {
-    if (key.is(Kind::kString) && !case_sensitive) key = Value::string(to_lower(key.text()));
-    if (compare(key, keyed[0].first) == 2) {
+    key = folded(c, key, case_sensitive);
+    weight += kItemWork + weight_of(key);
+    const int order = c.in.order(key, keyed[0].first);
+    if (c.in.failed()) return {};
+    if (order == 2) {
       return c.in.fail(std::string("a ") + type_name(key) + " and a " + type_name(keyed[0].first) + " have no order");
     }
   }
   // Parts of lists may still be without order; then they count as equal to what they are compared with.
   bool lists = !keyed.empty() && keyed[0].first.is(Kind::kList);
   if (lists) return c.in.fail("lists cannot be sorted here");
+  // Merging looks at each key about once a level.
+  uint64_t levels = 1;
+  while (keyed.size() >> levels) ++levels;
+  if (!c.in.work(levels * weight)) return {};
+  Work charged;
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    return reverse ? compare(b.first, a.first) == -1 : compare(a.first, b.first) == -1;
+    return reverse ? compare(b.first, a.first, charged) == -1 : compare(a.first, b.first, charged) == -1;
   });
   std::vector<Value> items;
   for (auto& entry : keyed) items.push_back(std::move(entry.second));
@@ -356,6 +385,7 @@ Value f_dictsort(const Call& c) {
   const Value* by = c.get(1, "by");
   bool by_value = by && by->is(Kind::kString) && by->text() == "value";
   std::vector<std::pair<Value, Value>> keyed;
+  if (!c.in.work(3 * kItemWork * c.v.dict().items.size())) return {};
   for (const auto& [key, value] : c.v.dict().items) {
     keyed.emplace_back(by_value ? value : key, make_list({key, value}, ListKind::kTuple));
   }
@@ -366,10 +396,11 @@ Value f_unique(const Call& c) {
   bool case_sensitive = c.flag(0, "case_sensitive", false);
   std::vector<Value> seen, items;
   for (auto& [key, item] : keyed_items(c, c.get(1, "attribute"))) {
-    if (key.is(Kind::kString) && !case_sensitive) key = Value::string(to_lower(key.text()));
-    if (!c.in.step(1 + seen.size() / 8)) break;
-    if (std::any_of(seen.begin(), seen.end(), [&, k = &key](const Value& s) { return equal(s, *k); })) continue;
-    seen.push_back(key);
+    Value k = folded(c, key, case_sensitive);
+    auto again = [&](const Value& s) { return c.in.failed() || c.in.equals(s, k); };
+    if (std::any_of(seen.begin(), seen.end(), again)) continue;
+    if (c.in.failed()) break;
+    seen.push_back(std::move(k));
     items.push_back(item);
   }
   return c.in.list(std::move(items), ListKind::kGenerator);
@@ -380,16 +411,20 @@ Value f_groupby(const Call& c) {
   if (!attribute) return c.in.fail("groupby needs an attribute");
   bool case_sensitive = c.flag(2, "case_sensitive", false);
   std::vector<std::pair<Value, Value>> keyed;
-  for (auto& [key, item] : keyed_items(c, attribute)) keyed.emplace_back(key, make_list({key, item}, ListKind::kTuple));
+  for (auto& [key, item] : keyed_items(c, attribute)) {
+    if (!c.in.work(3 * kItemWork)) return {};
+    keyed.emplace_back(key, make_list({key, item}, ListKind::kTuple));
+  }
   Value all = sorted(c, std::move(keyed), case_sensitive, false);
   std::vector<std::pair<Value, std::vector<Value>>> groups;
   if (c.in.failed()) return {};
   for (const Value& pair : all.list().items) {
     const Value& key = pair.list().items[0];
-    auto folded = [&](const Value& v) {
-      return v.is(Kind::kString) && !case_sensitive ? Value::string(to_lower(v.text())) : v;
-    };
-    if (groups.empty() || !equal(folded(groups.back().first), folded(key))) groups.push_back({key, {}});
+    if (groups.empty() ||
+        !c.in.equals(folded(c, groups.back().first, case_sensitive), folded(c, key, case_sensitive))) {
+      groups.push_back({key, {}});
+    }
+    if (!c.in.work(2 * kItemWork)) return {};
     groups.back().second.push_back(pair.list().items[1]);
   }
   std::vector<Value> out;
@@ -437,6 +472,7 @@ Value f_batch(const Call& c) {
   const Value* fill = c.get(1, "fill_with");
   std::vector<Value> rows, row;
   for (const Value& item : c.in.iterate(c.v)) {
+    if (!c.in.work(3 * kItemWork)) break;
     row.push_back(item);
     if (int64_t(row.size()) == n) rows.push_back(make_list(std::exchange(row, {})));
   }
@@ -450,7 +486,10 @@ Value f_batch(const Call& c) {
 Value f_sum(const Call& c) {
   const Value* start = c.get(1, "start");
   Value total = start ? *start : Value::integer(0);
-  for (auto& [key, item] : keyed_items(c, c.get(0, "attribute"))) total = c.in.binary(Op::kAdd, total, key);
+  for (auto& [key, item] : keyed_items(c, c.get(0, "attribute"))) {
+    total = c.in.binary(Op::kAdd, total, key);
+    if (c.in.failed()) break;
+  }
   return total;
 }
 
@@ -458,8 +497,9 @@ Value extreme(const Call& c, int sign) {
   bool case_sensitive = c.flag(0, "case_sensitive", false);
   Value best, best_key;
   for (auto& [key, item] : keyed_items(c, c.get(1, "attribute"))) {
-    Value k = key.is(Kind::kString) && !case_sensitive ? Value::string(to_lower(key.text())) : key;
-    int order = best_key.undefined() ? sign : compare(k, best_key);
+    Value k = folded(c, key, case_sensitive);
+    int order = best_key.undefined() ? sign : c.in.order(k, best_key);
+    if (c.in.failed()) break;
     if (order == 2)
       return c.in.fail(std::string("a ") + type_name(k) + " and a " + type_name(best_key) + " have no order");
     if (order == sign) best = item, best_key = k;
@@ -529,7 +569,7 @@ Value Interpreter::filter(std::string_view name, const Value& v, const Arguments
   Deeper deeper(*this);  // map may apply map
   auto it = filters().find(name);
   if (it == filters().end()) return fail("unknown filter '" + std::string(name) + "'");
-  if (failed_ || !step()) return {};
+  if (failed_ || !step() || !work(kItemWork * arguments.named.size())) return {};
   Value result = it->second(Call{*this, v, arguments});
   return failed_ ? Value() : result;
 }

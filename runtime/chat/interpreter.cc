@@ -48,10 +48,24 @@ Value Interpreter::fail(Code code, const std::string& message) {
   return {};
 }
 
-bool Interpreter::step(uint64_t n) {
-  steps_ += std::min(n, limits_.max_steps + 1);
-  if (steps_ > limits_.max_steps) fail("the template took more than " + std::to_string(limits_.max_steps) + " steps");
+bool Interpreter::work(uint64_t units) {
+  if (!work_.take(units)) fail("the template took more than " + std::to_string(limits_.max_steps) + " steps");
   return !failed_;
+}
+
+bool Interpreter::equals(const Value& a, const Value& b) {
+  const bool same = equal(a, b, work_);
+  return work(0) && same;
+}
+
+int Interpreter::order(const Value& a, const Value& b) {
+  const int sign = compare(a, b, work_);
+  return work(0) ? sign : 0;
+}
+
+const Value* Interpreter::found(const Dict& dict, const Value& key) {
+  const Value* v = dict.find(key, work_);
+  return work(0) ? v : nullptr;
 }
 
 // Values that take memory cost steps in proportion, so that the steps bound the memory too.
@@ -59,11 +73,11 @@ Value Interpreter::checked(Value v) {
   if (v.is(Kind::kString)) {
     if (v.text().size() > limits_.max_output_bytes)
       return fail("a string is longer than " + std::to_string(limits_.max_output_bytes) + " bytes");
-    step(v.text().size() / 256);
+    work(kByteWork * v.text().size());
   } else if (v.is(Kind::kList)) {
-    step(v.list().items.size() / 8);
+    work(kItemWork * v.list().items.size());
   } else if (v.is(Kind::kDict)) {
-    step(v.dict().items.size() / 8);
+    work(2 * kItemWork * v.dict().items.size());
   }
   if (too_large(v)) return fail("a value is nested too deeply or too large");
   return failed_ ? Value() : std::move(v);
@@ -88,13 +102,13 @@ void Interpreter::write(std::string_view text) {
     fail("the output is longer than " + std::to_string(limits_.max_output_bytes) + " bytes");
     return;
   }
-  step(text.size() / 256);
+  work(kByteWork * text.size());
   *out_ += text;
 }
 
 Value Interpreter::look_up(uint32_t name) {
   for (Scope* s = scope_; s; s = s->parent) {
-    step(s->variables.size() / 16);
+    work(kNameWork * (1 + s->variables.size()));
     for (const auto& [n, v] : s->variables) {
       if (n == name) return v;
     }
@@ -110,6 +124,7 @@ Value Interpreter::look_up(uint32_t name) {
 }
 
 void Interpreter::assign(uint32_t name, Value v) {
+  work(kNameWork * scope_->variables.size());
   for (auto& [n, old] : scope_->variables) {
     if (n == name) {
       old = std::move(v);
@@ -246,6 +261,7 @@ void Interpreter::run_set(const Statement& s, Value v) {
       fail("cannot set an attribute of '" + program_.names[s.name] + "': it is no namespace");
       return;
     }
+    work(kLetterWork * program_.names[s.attribute].size());
     target.as<Namespace>().members[program_.names[s.attribute]] = std::move(v);
     return;
   }
@@ -271,7 +287,7 @@ Value Interpreter::make_macro(const Statement& s) {
   macro->captured.parent = &root_;
   macro->nested = scope_ != &root_;
   for (Scope* scope = scope_; scope && scope != &root_; scope = scope->parent) {
-    step(scope->variables.size() / 8);
+    if (!work(kItemWork * (1 + scope->variables.size()))) return {};
     for (const auto& variable : scope->variables) {
       macro->captured.variables.push_back(variable);
       macro->depth = std::max(macro->depth, 1 + depth_of(variable.second));
@@ -286,17 +302,18 @@ Value Interpreter::make_macro(const Statement& s) {
 Value Interpreter::call_macro(const Value& value, Arguments arguments, const Value* caller) {
   Macro& macro = value.as<Macro>();
   const Statement& s = *macro.statement;
-  std::string name = s.kind == StatementKind::kMacro ? program_.names[s.name] : "caller";
+  auto name = [&] { return s.kind == StatementKind::kMacro ? program_.names[s.name] : "caller"; };
   if (calls_ >= limits_.max_depth)
     return fail("macro calls nest more than " + std::to_string(limits_.max_depth) + " deep");
+  if (!work(2 * kNameWork * arguments.named.size() * s.parameters.size())) return {};
   if (arguments.positional.size() > s.parameters.size()) {
-    return fail("macro '" + name + "' takes " + std::to_string(s.parameters.size()) + " arguments, " +
+    return fail("macro '" + name() + "' takes " + std::to_string(s.parameters.size()) + " arguments, " +
                 std::to_string(arguments.positional.size()) + " were given");
   }
   for (const auto& [n, v] : arguments.named) {
     bool known = std::any_of(s.parameters.begin(), s.parameters.end(),
                              [&, n = n](const auto& p) { return program_.names[p->name] == n; });
-    if (!known) return fail("macro '" + name + "' has no parameter '" + std::string(n) + "'");
+    if (!known) return fail("macro '" + name() + "' has no parameter '" + std::string(n) + "'");
   }
   Scope inner{&macro.captured, {}};
   if (macro.nested && s.kind == StatementKind::kMacro) inner.variables.emplace_back(s.name, value);

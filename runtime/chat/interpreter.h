@@ -15,6 +15,16 @@
 
 namespace sluice::jinja {
 
+// What evaluation takes, in units of Work (value.h): about a microsecond a step, a fraction of that a piece.
+inline constexpr uint64_t kStepWork = 256;
+inline constexpr uint64_t kByteWork = 1;    // copied or compared
+inline constexpr uint64_t kSearchWork = 2;  // a byte of both texts of a search
+inline constexpr uint64_t kLetterWork = 4;  // a byte that is decoded and mapped or told apart
+inline constexpr uint64_t kNameWork = 8;    // a name looked at, among variables or arguments
+inline constexpr uint64_t kPrintWork = 8;   // a unit of weight, and twice a byte, of repr() and JSON
+inline constexpr uint64_t kParseWork = 16;  // a byte of JSON
+inline constexpr uint64_t kItemWork = 64;   // a value put into a list or dict, or made
+
 struct Scope {
   Scope* parent = nullptr;
   std::vector<std::pair<uint32_t, Value>> variables;
@@ -45,7 +55,9 @@ struct Arguments {
 
 class Interpreter {
  public:
-  Interpreter(const Template& program, const TemplateLimits& limits) : program_(program), limits_(limits) {}
+  Interpreter(const Template& program, const TemplateLimits& limits) : program_(program), limits_(limits) {
+    work_.left = limits.max_steps > UINT64_MAX / kStepWork ? UINT64_MAX : limits.max_steps * kStepWork;
+  }
   ~Interpreter();
 
   Result<std::string> run(const Value& context);
@@ -54,14 +66,21 @@ class Interpreter {
   bool failed() const { return failed_; }
   Value fail(const std::string& message);             // kBadModel with the line
   Value fail(Code code, const std::string& message);  // in these words
-  bool step(uint64_t n = 1);                          // false: the limit is reached
-  Value checked(Value v);                             // fails if it is too large
+  bool work(uint64_t units);                          // false: the limit of steps is reached
+  bool step() { return work(kStepWork); }
+  bool search(std::string_view text, std::string_view what) {  // before a search for `what`
+    return work(kSearchWork * (text.size() + what.size()));
+  }
+  bool equals(const Value& a, const Value& b);
+  int order(const Value& a, const Value& b);               // as compare()
+  const Value* found(const Dict& dict, const Value& key);  // null if it is not there
+  Value checked(Value v);                                  // fails if it is too large
   Value string(std::string s) { return checked(Value::string(std::move(s))); }
   Value list(std::vector<Value> items, ListKind kind = ListKind::kList) {
     return checked(make_list(std::move(items), kind));
   }
   std::vector<Value> iterate(const Value& v);                // fails for what cannot be iterated over
-  std::string printed(const Value& v);                       // str(v)
+  std::string printed(const Value& v, bool repr = false);    // str(v)
   Value attribute(const Value& v, std::string_view name);    // v.name
   Value item(const Value& v, const Value& key);              // v[key]
   Value path(const Value& v, const Value& path);             // "a.b.0" as filters take it
@@ -115,7 +134,7 @@ class Interpreter {
   bool failed_ = false;
   Error error_;
   uint32_t line_ = 0;
-  uint64_t steps_ = 0;
+  Work work_;
   uint32_t depth_ = 0, calls_ = 0;
   int64_t loops_ = 0;
   uint32_t loop_name_ = kNoName, caller_name_ = kNoName;

@@ -65,7 +65,7 @@ bool cased(const std::string& s, bool upper) {
 }
 
 Value parts_of(Interpreter& in, const std::vector<std::string_view>& parts, ListKind kind = ListKind::kList) {
-  if (!in.step(parts.size() / 4)) return {};
+  if (!in.work(kItemWork * parts.size())) return {};
   std::vector<Value> items;
   for (std::string_view part : parts) items.push_back(Value::string(std::string(part)));
   return in.list(std::move(items), kind);
@@ -74,27 +74,22 @@ Value parts_of(Interpreter& in, const std::vector<std::string_view>& parts, List
 Value starts_or_ends(const Call& c, const std::string& s) {
   const Value* what = c.get(0, "prefix");
   if (!what) return c.wrong();
-  std::vector<Value> options = what->is(Kind::kList) ? what->list().items : std::vector<Value>{*what};
+  std::vector<Value> options = what->is(Kind::kList) ? c.in.iterate(*what) : std::vector<Value>{*what};
   for (const Value& option : options) {
     if (!option.is(Kind::kString)) return c.wrong();
     const std::string& t = option.text();
     if (t.size() > s.size()) continue;
+    if (!c.in.work(kByteWork * t.size())) return {};
     if (s.compare(c.name == "startswith" ? 0 : s.size() - t.size(), t.size(), t) == 0) return Value::boolean(true);
   }
   return Value::boolean(false);
-}
-
-size_t occurrences(std::string_view s, std::string_view what) {
-  if (what.empty()) return count_letters(s) + 1;
-  size_t n = 0;
-  for (size_t at = 0; (at = s.find(what, at)) != s.npos; at += what.size()) ++n;
-  return n;
 }
 
 Value replace(const Call& c, const std::string& s) {
   const std::string *what = c.text(0, "old"), *by = c.text(1, "new");
   if (!what || !by) return c.wrong();
   int64_t limit = c.integer(2, "count", -1);
+  if (!c.in.search(s, *what) || !c.in.search(s, *what)) return {};  // once to count them
   uint64_t n = occurrences(s, *what);
   if (limit >= 0) n = std::min(n, uint64_t(limit));
   if (by->size() > 0 && n > c.in.limits().max_output_bytes / by->size())
@@ -105,7 +100,8 @@ Value replace(const Call& c, const std::string& s) {
 Value find(const Call& c, const std::string& s) {
   const std::string* what = c.text(0, "sub");
   if (!what || c.arguments.positional.size() > 1) return c.wrong();
-  size_t at = c.name == "rfind" ? s.rfind(*what) : s.find(*what);
+  if (!c.in.search(s, *what)) return {};
+  size_t at = Finder(*what, c.name == "rfind").find(s);
   if (at == s.npos && c.name == "index") return c.in.fail("substring not found");
   return Value::integer(at == s.npos ? -1 : int64_t(count_letters(std::string_view(s).substr(0, at))));
 }
@@ -114,7 +110,8 @@ Value partition(const Call& c, const std::string& s) {
   const std::string* separator = c.text(0, "sep");
   if (!separator || separator->empty()) return c.wrong();
   bool right = c.name == "rpartition";
-  size_t at = right ? s.rfind(*separator) : s.find(*separator);
+  if (!c.in.search(s, *separator)) return {};
+  size_t at = Finder(*separator, right).find(s);
   std::string_view v = s;
   if (at == s.npos) {
     return parts_of(c.in, right ? std::vector<std::string_view>{"", "", v} : std::vector<std::string_view>{v, "", ""},
@@ -124,7 +121,7 @@ Value partition(const Call& c, const std::string& s) {
 }
 
 Value justified(const Call& c, const std::string& s) {
-  int64_t width = c.integer(0, "width", 0), n = int64_t(count_letters(s));
+  int64_t width = std::max(c.integer(0, "width", 0), int64_t{0}), n = int64_t(count_letters(s));
   if (width > 1 << 20) return c.in.fail("a width is too large");
   const std::string* fill = c.text(1, "fillchar");
   char filler = c.name == "zfill" ? '0' : fill && fill->size() == 1 ? (*fill)[0] : ' ';
@@ -150,6 +147,7 @@ Value format(const Call& c, const std::string& s) {
     }
     size_t end = s.find('}', i);
     if (end == s.npos) return c.in.fail("a single '{' in a format string");
+    if (!c.in.work(kStepWork + kNameWork * c.arguments.named.size())) return {};
     std::string field = s.substr(i + 1, end - i - 1);
     i = end;
     bool number = !field.empty() && field.size() < 6 &&
@@ -167,19 +165,21 @@ Value format(const Call& c, const std::string& s) {
 Value string_method(const Call& c, const Value& self) {
   const std::string& s = self.text();
   std::string_view name = c.name;
-  if (!c.in.step(s.size() / 256)) return {};
+  if (!c.in.work(kLetterWork * s.size())) return {};
   if (name == "upper") return c.in.string(to_upper(s));
   if (name == "lower") return c.in.string(to_lower(s));
   if (name == "capitalize") return c.in.string(capitalized(s));
   if (name == "title") return c.in.string(titled(s));
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
-    return c.in.string(std::string(strip(s, c.text(0, "chars"), name != "rstrip", name != "lstrip")));
+    const std::string* characters = c.text(0, "chars");
+    if (characters && !c.in.work(kLetterWork * characters->size())) return {};
+    return c.in.string(std::string(strip(s, characters, name != "rstrip", name != "lstrip")));
   }
   if (name == "split" || name == "rsplit") {
     const std::string* separator = c.text(0, "sep");
     if (separator && separator->empty()) return c.in.fail("an empty separator");
     if (c.get(0, "sep") && !separator) return c.wrong();
-    if (!c.in.step(s.size() / 16)) return {};
+    if (separator && !c.in.search(s, *separator)) return {};
     return parts_of(c.in, split(s, separator ? *separator : "", c.integer(1, "maxsplit", -1), name == "rsplit"));
   }
   if (name == "splitlines") return parts_of(c.in, split_lines(s));
@@ -196,7 +196,8 @@ Value string_method(const Call& c, const Value& self) {
   }
   if (name == "count") {
     const std::string* what = c.text(0, "sub");
-    return what ? Value::integer(int64_t(occurrences(s, *what))) : c.wrong();
+    if (!what) return c.wrong();
+    return c.in.search(s, *what) ? Value::integer(int64_t(occurrences(s, *what))) : Value();
   }
   if (name == "removeprefix" || name == "removesuffix") {
     const std::string* part = c.text(0, "prefix");
@@ -218,14 +219,13 @@ Value dict_method(const Call& c, const Value& self) {
   if (c.name == "get") {
     const Value* key = c.arguments.get(0, "key");
     if (!key) return c.wrong();
-    c.in.step(dict.items.size() / 16);
-    if (const Value* found = dict.find(*key)) return *found;
+    if (const Value* found = c.in.found(dict, *key)) return *found;
     const Value* otherwise = c.arguments.get(1, "default");
     return otherwise ? *otherwise : Value::none();
   }
   if (c.name == "copy") return self;
   std::vector<Value> items;
-  if (!c.in.step(dict.items.size() / 2)) return {};
+  if (!c.in.work(3 * kItemWork * dict.items.size())) return {};
   for (const auto& [key, value] : dict.items) {
     items.push_back(c.name == "keys" ? key : c.name == "values" ? value : make_list({key, value}, ListKind::kTuple));
   }
@@ -235,7 +235,7 @@ Value dict_method(const Call& c, const Value& self) {
 Value list_method(const Call& c, const Value& self) {
   List& list = self.list();
   const Value* v = c.arguments.get(0, "value");
-  if (c.name == "copy") return c.in.list(list.items);
+  if (c.name == "copy") return c.in.list(c.in.iterate(self));
   if (c.name == "append" || c.name == "pop") {
     // Only where it can neither close a circle nor change the weight of something that holds this list.
     if (list.frozen || list.list_kind != ListKind::kList)
@@ -244,6 +244,7 @@ Value list_method(const Call& c, const Value& self) {
       int64_t n = int64_t(list.items.size()), at = c.integer(0, "index", -1);
       if (at < 0) at += n;
       if (at < 0 || at >= n) return c.in.fail("pop index out of range");
+      if (!c.in.work(kCompareWork * uint64_t(n - at))) return {};  // all behind it move
       Value item = list.items[size_t(at)];
       list.items.erase(list.items.begin() + ptrdiff_t(at));
       return item;
@@ -257,8 +258,8 @@ Value list_method(const Call& c, const Value& self) {
   }
   if (!v) return c.wrong();
   int64_t n = 0;
-  for (size_t k = 0; k < list.items.size() && c.in.step(); ++k) {
-    if (!equal(list.items[k], *v)) continue;
+  for (size_t k = 0; k < list.items.size() && !c.in.failed(); ++k) {
+    if (!c.in.equals(list.items[k], *v)) continue;
     if (c.name == "index") return Value::integer(int64_t(k));
     ++n;
   }
@@ -269,7 +270,8 @@ Value loop_method(const Call& c, LoopState& loop) {
   const std::vector<Value>& given = c.arguments.positional;
   if (c.name == "cycle") return given.empty() ? c.wrong() : given[loop.index % given.size()];
   bool same = loop.asked && loop.changed.size() == given.size() &&
-              std::equal(given.begin(), given.end(), loop.changed.begin(), equal);
+              std::equal(given.begin(), given.end(), loop.changed.begin(),
+                         [&](const Value& a, const Value& b) { return c.in.equals(a, b); });
   loop.asked = true;
   for (const Value& v : given) {
     // Loops must not hold themselves.
@@ -295,7 +297,7 @@ Value make_range(const Call& c) {
     items.push_back(Value::integer(i));
     if (__builtin_add_overflow(i, n[2], &i)) break;
   }
-  return c.in.step(items.size() / 8) ? c.in.list(std::move(items)) : Value();
+  return c.in.list(std::move(items));
 }
 
 // Local time, one conversion at a time: the template's format never reaches strftime whole.
@@ -311,6 +313,7 @@ Value now(const Call& c) {
       out += (*format)[i];
       continue;
     }
+    if (!c.in.step()) return {};
     const char pattern[] = {'%', (*format)[++i], '\0'};
     static constexpr std::string_view kKnown = "aAbBcdDeFHIjmMnpRSTuUwWxXyYzZ%";
     char text[64];
@@ -324,12 +327,14 @@ Value make_from_names(const Call& c) {
   std::vector<std::pair<Value, Value>> items;
   if (const Value* from = c.arguments.get(0, "")) {
     if (!from->is(Kind::kDict)) return c.wrong();
+    if (!c.in.work(2 * kItemWork * from->dict().items.size())) return {};
     items = from->dict().items;
-    if (!c.in.step(items.size())) return {};
   }
   for (const auto& [name, v] : c.arguments.named) {
     Value key = Value::string(std::string(name));
-    auto old = std::find_if(items.begin(), items.end(), [&](const auto& item) { return equal(item.first, key); });
+    auto old = std::find_if(items.begin(), items.end(),
+                            [&](const auto& item) { return c.in.failed() || c.in.equals(item.first, key); });
+    if (c.in.failed()) return {};
     if (old != items.end()) {
       old->second = v;
     } else {
@@ -337,8 +342,7 @@ Value make_from_names(const Call& c) {
     }
   }
   if (c.name == "dict") {
-    Value made = make_dict(std::move(items));
-    return too_large(made) ? c.in.fail("a value is nested too deeply or too large") : made;
+    return c.in.checked(make_dict(std::move(items)));
   }
   Value ns = c.in.make_namespace();
   for (auto& [key, v] : items) {
@@ -358,7 +362,7 @@ bool has_method(const Value& self, std::string_view name) {
 
 Value Interpreter::method(const Value& self, std::string_view name, const Arguments& arguments) {
   Call c{*this, arguments, name};
-  if (failed_ || !step()) return {};
+  if (failed_ || !step() || !work(kItemWork * arguments.named.size())) return {};
   Value v = self.is(Kind::kString) ? string_method(c, self)
             : self.is(Kind::kDict) ? dict_method(c, self)
             : self.is(Kind::kList) ? list_method(c, self)
@@ -373,7 +377,7 @@ int64_t find_function(std::string_view name) {
 
 Value Interpreter::function(int64_t which, const Arguments& arguments) {
   Call c{*this, arguments, kFunctions[which]};
-  if (failed_ || !step()) return {};
+  if (failed_ || !step() || !work(kItemWork * arguments.named.size())) return {};
   if (c.name == "raise_exception") {
     const Value* message = arguments.get(0, "message");
     return fail(Code::kUsage, message ? printed(*message) : "the template raised an exception");

@@ -50,10 +50,9 @@ void print_float(double d, std::string& out, bool json) {
   }
 }
 
-void print_hex(const char* format, uint32_t c, std::string& out) {
-  char text[16];
-  snprintf(text, sizeof text, format, c);
-  out += text;
+void print_hex(std::string_view mark, int digits, uint32_t c, std::string& out) {
+  out += mark;
+  while (digits-- > 0) out += "0123456789abcdef"[c >> (4 * digits) & 15];
 }
 
 void print_quoted(std::string_view s, std::string& out) {
@@ -62,7 +61,7 @@ void print_quoted(std::string_view s, std::string& out) {
   out += quote;
   while (!s.empty()) {
     if (utf8_length(s) == 0) {
-      print_hex("\\x%02x", uint8_t(s[0]), out);
+      print_hex("\\x", 2, uint8_t(s[0]), out);
       s.remove_prefix(1);
       continue;
     }
@@ -79,7 +78,7 @@ void print_quoted(std::string_view s, std::string& out) {
     } else if (c == ' ' || (class_of(c) != 0 && !(class_of(c) & kSpace))) {
       append_utf8(c, out);
     } else {
-      print_hex(c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c, out);
+      print_hex(c < 0x100 ? "\\x" : c < 0x10000 ? "\\u" : "\\U", c < 0x100 ? 2 : c < 0x10000 ? 4 : 8, c, out);
     }
   }
   out += quote;
@@ -118,10 +117,10 @@ void print_json_string(std::string_view s, bool ascii, std::string& out) {
         break;
       default:
         if (c < 0x20 || (ascii && c > 0x7E && c < 0x10000)) {
-          print_hex("\\u%04x", c, out);
+          print_hex("\\u", 4, c, out);
         } else if (ascii && c >= 0x10000) {
-          print_hex("\\u%04x", 0xD800 + ((c - 0x10000) >> 10), out);
-          print_hex("\\u%04x", 0xDC00 + ((c - 0x10000) & 0x3FF), out);
+          print_hex("\\u", 4, 0xD800 + ((c - 0x10000) >> 10), out);
+          print_hex("\\u", 4, 0xDC00 + ((c - 0x10000) & 0x3FF), out);
         } else {
           append_utf8(c, out);
         }
@@ -165,24 +164,24 @@ bool print_json_dict(const Dict& dict, const JsonStyle& style, std::string& out,
   return true;
 }
 
-void print_items(const std::vector<Value>& items, std::string& out) {
-  for (size_t k = 0; k < items.size(); ++k) {
+void print_items(const std::vector<Value>& items, std::string& out, size_t max_bytes) {
+  for (size_t k = 0; k < items.size() && out.size() <= max_bytes; ++k) {
     if (k) out += ", ";
-    print_repr(items[k], out);
+    print_repr(items[k], out, max_bytes);
   }
 }
 
 }  // namespace
 
-void print(const Value& v, std::string& out) {
+void print(const Value& v, std::string& out, size_t max_bytes) {
   if (v.is(Kind::kString)) {
     out += v.text();
   } else if (!v.undefined()) {
-    print_repr(v, out);
+    print_repr(v, out, max_bytes);
   }
 }
 
-void print_repr(const Value& v, std::string& out) {
+void print_repr(const Value& v, std::string& out, size_t max_bytes) {
   switch (v.kind) {
     case Kind::kUndefined:
       out += "Undefined";
@@ -207,17 +206,17 @@ void print_repr(const Value& v, std::string& out) {
       switch (list.list_kind) {
         case ListKind::kList:
           out += "[";
-          print_items(list.items, out);
+          print_items(list.items, out, max_bytes);
           out += "]";
           break;
         case ListKind::kTuple:
           out += "(";
-          print_items(list.items, out);
+          print_items(list.items, out, max_bytes);
           out += list.items.size() == 1 ? ",)" : ")";
           break;
         case ListKind::kView:
           out += "dict_items([";
-          print_items(list.items, out);
+          print_items(list.items, out, max_bytes);
           out += "])";
           break;
         case ListKind::kGenerator:
@@ -230,11 +229,12 @@ void print_repr(const Value& v, std::string& out) {
       out += '{';
       bool first = true;
       for (const auto& [key, value] : v.dict().items) {
+        if (out.size() > max_bytes) break;
         if (!first) out += ", ";
         first = false;
-        print_repr(key, out);
+        print_repr(key, out, max_bytes);
         out += ": ";
-        print_repr(value, out);
+        print_repr(value, out, max_bytes);
       }
       out += '}';
       break;
@@ -246,6 +246,7 @@ void print_repr(const Value& v, std::string& out) {
 }
 
 bool print_json(const Value& v, const JsonStyle& style, std::string& out, int level) {
+  if (out.size() > style.max_bytes) return false;
   switch (v.kind) {
     case Kind::kNone:
       out += "null";

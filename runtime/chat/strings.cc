@@ -36,9 +36,7 @@ uint32_t lower(uint32_t c) {
   return c;
 }
 
-std::string mapped(std::string_view text, uint32_t (*map)(uint32_t)) {
-  std::string out;
-  out.reserve(text.size());
+void append_mapped(std::string_view text, uint32_t (*map)(uint32_t), std::string& out) {
   while (!text.empty()) {
     uint32_t c = take_code_point(text);
     if (c == 0xDF && map == upper) {
@@ -47,7 +45,23 @@ std::string mapped(std::string_view text, uint32_t (*map)(uint32_t)) {
       append_utf8(map(c), out);
     }
   }
+}
+
+std::string mapped(std::string_view text, uint32_t (*map)(uint32_t)) {
+  std::string out;
+  out.reserve(text.size());
+  append_mapped(text, map, out);
   return out;
+}
+
+std::vector<bool> letters_of(std::string_view text) {
+  std::vector<bool> letters;
+  while (!text.empty()) {
+    const uint32_t c = take_code_point(text);
+    if (c >= letters.size()) letters.resize(c + 1);
+    letters[c] = true;
+  }
+  return letters;
 }
 
 // Bytes of the last code point.
@@ -105,12 +119,41 @@ size_t letter_offset(std::string_view text, size_t letter) {
   return i;
 }
 
+Finder::Finder(std::string_view what, bool from_right)
+    : what_(what), from_right_(from_right), borders_(what.size(), 0) {
+  for (size_t i = 1, n = 0; i < what.size(); ++i) {
+    while (n > 0 && letter(what, i) != letter(what, n)) n = borders_[n - 1];
+    n += letter(what, i) == letter(what, n);
+    borders_[i] = uint32_t(n);
+  }
+}
+
+size_t Finder::find(std::string_view text) const {
+  if (what_.size() > text.size()) return text.npos;
+  if (what_.empty()) return from_right_ ? text.size() : 0;
+  for (size_t i = 0, n = 0; i < text.size(); ++i) {
+    while (n > 0 && letter(text, i) != letter(what_, n)) n = borders_[n - 1];
+    n += letter(text, i) == letter(what_, n);
+    if (n == what_.size()) return from_right_ ? text.size() - 1 - i : i + 1 - n;
+  }
+  return text.npos;
+}
+
+size_t occurrences(std::string_view text, std::string_view what) {
+  if (what.empty()) return count_letters(text) + 1;
+  const Finder finder(what);
+  size_t n = 0;
+  for (size_t at; (at = finder.find(text)) != text.npos; ++n) text.remove_prefix(at + what.size());
+  return n;
+}
+
 bool is_blank(uint32_t c) { return (class_of(c) & kSpace) || (c >= 0x1C && c <= 0x1F); }
 
 std::string_view strip(std::string_view text, const std::string* characters, bool left, bool right) {
+  const std::vector<bool> stripped = characters ? letters_of(*characters) : std::vector<bool>();
   auto strips = [&](std::string_view letter) {
-    if (characters) return characters->find(letter) != std::string::npos;
-    return is_blank(take_code_point(letter));
+    const uint32_t c = take_code_point(letter);
+    return characters ? c < stripped.size() && stripped[c] : is_blank(c);
   };
   while (left && !text.empty()) {
     std::string_view rest = text;
@@ -142,7 +185,10 @@ std::string titled(std::string_view text) {
     std::string_view copy = letter;
     uint32_t c = take_code_point(copy);
     bool separator = c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_blank(c);
-    out += separator ? std::string(letter) : start ? to_upper(letter) : to_lower(letter);
+    if (separator)
+      out += letter;
+    else
+      append_mapped(letter, start ? upper : lower, out);
     start = separator;
   }
   return out;
@@ -168,8 +214,9 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   if (separator.empty()) {
     parts = split_blanks(text, limit, from_right);
   } else {
+    const Finder finder(separator, from_right);
     for (; limit < 0 || int64_t(parts.size()) < limit;) {
-      size_t at = from_right ? text.rfind(separator) : text.find(separator);
+      size_t at = finder.find(text);
       if (at == text.npos) break;
       parts.push_back(from_right ? text.substr(at + separator.size()) : text.substr(0, at));
       text = from_right ? text.substr(0, at) : text.substr(at + separator.size());
@@ -191,7 +238,8 @@ std::string replaced(std::string_view text, std::string_view what, std::string_v
     if (limit != 0) out += by;
     return out;
   }
-  for (size_t at; limit != 0 && (at = text.find(what)) != text.npos; --limit) {
+  const Finder finder(what);
+  for (size_t at; limit != 0 && (at = finder.find(text)) != text.npos; --limit) {
     out += text.substr(0, at);
     out += by;
     text.remove_prefix(at + what.size());

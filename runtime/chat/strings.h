@@ -16,6 +16,22 @@ size_t letter_offset(std::string_view text, size_t letter);  // bytes before tha
 
 bool is_blank(uint32_t code_point);  // str.isspace
 
+// Finds a text in others in time linear in both, whatever they are (Knuth, Morris and Pratt). `what` must outlive it.
+class Finder {
+ public:
+  explicit Finder(std::string_view what, bool from_right = false);
+  size_t find(std::string_view text) const;  // the first place (from the right: the last), npos if there is none
+
+ private:
+  char letter(std::string_view text, size_t i) const { return from_right_ ? text[text.size() - 1 - i] : text[i]; }
+
+  std::string_view what_;
+  bool from_right_;
+  std::vector<uint32_t> borders_;  // of each beginning of `what`: the longest proper one that also ends it
+};
+
+size_t occurrences(std::string_view text, std::string_view what);  // str.count
+
 // Strips code points that are in `characters`, or blanks if it is null.
 std::string_view strip(std::string_view text, const std::string* characters, bool left, bool right);
 

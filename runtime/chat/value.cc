@@ -48,18 +48,26 @@ const std::string& Value::text() const { return as<Text>().s; }
 List& Value::list() const { return as<List>(); }
 Dict& Value::dict() const { return as<Dict>(); }
 
-const Value* Dict::find(const Value& key) const {
+const Value* Dict::find(const Value& key, Work& work) const {
   for (const auto& [k, v] : items) {
-    if (equal(k, key)) return &v;
+    if (equal(k, key, work)) return &v;
+    if (work.spent) break;
+  }
+  return nullptr;
+}
+
+const Value* Dict::find(std::string_view key, Work& work) const {
+  for (const auto& [k, v] : items) {
+    const bool same_size = k.is(Kind::kString) && k.text().size() == key.size();
+    if (!work.take(kCompareWork + (same_size ? key.size() : 0))) break;
+    if (same_size && k.text() == key) return &v;
   }
   return nullptr;
 }
 
 const Value* Dict::find(std::string_view key) const {
-  for (const auto& [k, v] : items) {
-    if (k.is(Kind::kString) && k.text() == key) return &v;
-  }
-  return nullptr;
+  Work unlimited;
+  return find(key, unlimited);
 }
 
 uint32_t depth_of(const Value& v) {
@@ -162,7 +170,8 @@ bool truth(const Value& v) {
   }
 }
 
-bool equal(const Value& a, const Value& b) {
+bool equal(const Value& a, const Value& b, Work& work) {
+  if (!work.take(kCompareWork)) return false;
   if (a.numeric() && b.numeric()) {
     return a.integral() && b.integral() ? a.as_int() == b.as_int() : a.as_double() == b.as_double();
   }
@@ -172,23 +181,25 @@ bool equal(const Value& a, const Value& b) {
     case Kind::kNone:
       return true;
     case Kind::kString:
-      return a.text() == b.text();
+      return a.text().size() == b.text().size() && work.take(a.text().size()) && a.text() == b.text();
     case Kind::kFunction:
       return a.i == b.i;
     case Kind::kList: {
       const List &x = a.list(), &y = b.list();
       if (x.list_kind != y.list_kind || x.items.size() != y.items.size()) return false;
       for (size_t k = 0; k < x.items.size(); ++k) {
-        if (!equal(x.items[k], y.items[k])) return false;
+        if (!equal(x.items[k], y.items[k], work)) return false;
       }
       return true;
     }
     case Kind::kDict: {
       const Dict &x = a.dict(), &y = b.dict();
       if (x.items.size() != y.items.size()) return false;
-      for (const auto& [key, value] : x.items) {
-        const Value* other = y.find(key);
-        if (!other || !equal(value, *other)) return false;
+      for (size_t k = 0; k < x.items.size(); ++k) {
+        const auto& [key, value] = x.items[k];
+        // Mostly the keys come in the same order.
+        const Value* other = equal(key, y.items[k].first, work) ? &y.items[k].second : y.find(key, work);
+        if (!other || !equal(value, *other, work)) return false;
       }
       return true;
     }
@@ -197,7 +208,8 @@ bool equal(const Value& a, const Value& b) {
   }
 }
 
-int compare(const Value& a, const Value& b) {
+int compare(const Value& a, const Value& b, Work& work) {
+  if (!work.take(kCompareWork)) return 0;
   auto sign = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : 0; };
   if (a.numeric() && b.numeric()) {
     if (a.integral() && b.integral()) return sign(a.as_int(), b.as_int());
@@ -205,12 +217,15 @@ int compare(const Value& a, const Value& b) {
     // NaN has no order in Python; here it is the largest, so that sorting stays well-defined.
     return std::isnan(x) || std::isnan(y) ? sign(int(std::isnan(x)), int(std::isnan(y))) : sign(x, y);
   }
-  if (a.is(Kind::kString) && b.is(Kind::kString)) return sign(a.text().compare(b.text()), 0);
+  if (a.is(Kind::kString) && b.is(Kind::kString)) {
+    if (!work.take(std::min(a.text().size(), b.text().size()))) return 0;
+    return sign(a.text().compare(b.text()), 0);
+  }
   if (a.is(Kind::kList) && b.is(Kind::kList) && a.list().list_kind == b.list().list_kind) {
     const auto &x = a.list().items, &y = b.list().items;
     for (size_t k = 0; k < std::min(x.size(), y.size()); ++k) {
-      if (equal(x[k], y[k])) continue;
-      return compare(x[k], y[k]);
+      if (equal(x[k], y[k], work)) continue;
+      return compare(x[k], y[k], work);
     }
     return sign(x.size(), y.size());
   }

@@ -33,6 +33,20 @@ enum class Kind : uint8_t {
 inline constexpr uint32_t kMaxValueDepth = 200;
 inline constexpr uint64_t kMaxValueWeight = 64 << 20;
 
+// What evaluation may still cost. A unit is the work of copying a byte, a few nanoseconds at most; whatever walks over
+// values of the template's own making takes what it does from here, and stops where there is nothing left.
+struct Work {
+  uint64_t left = UINT64_MAX;
+  bool spent = false;
+
+  bool take(uint64_t units) {
+    if (units > left) spent = true;
+    left = spent ? 0 : left - units;
+    return !spent;
+  }
+};
+inline constexpr uint64_t kCompareWork = 4;  // of two values, apart from the bytes of texts
+
 struct Object {
   virtual ~Object() = default;
 };
@@ -91,8 +105,9 @@ struct List : Container {
 struct Dict : Container {
   std::vector<std::pair<Value, Value>> items;  // in order of insertion
 
-  const Value* find(const Value& key) const;
-  const Value* find(std::string_view key) const;
+  const Value* find(const Value& key, Work& work) const;
+  const Value* find(std::string_view key, Work& work) const;
+  const Value* find(std::string_view key) const;  // however long it takes
 };
 
 // namespace(): the only thing whose members templates assign.
@@ -117,21 +132,22 @@ Value string_of_bytes(std::string_view bytes);
 
 const char* type_name(const Value& v);  // Python's: "str", "int", …
 bool truth(const Value& v);
-bool equal(const Value& a, const Value& b);
+bool equal(const Value& a, const Value& b, Work& work);  // false too once the work is spent
 
 // -1, 0, 1, or 2 if Python refuses to order the two.
-int compare(const Value& a, const Value& b);
+int compare(const Value& a, const Value& b, Work& work);
 
-// str(v) and repr(v).
-void print(const Value& v, std::string& out);
-void print_repr(const Value& v, std::string& out);
+// str(v) and repr(v). They stop soon after `out` is longer than `max_bytes`.
+void print(const Value& v, std::string& out, size_t max_bytes = SIZE_MAX);
+void print_repr(const Value& v, std::string& out, size_t max_bytes = SIZE_MAX);
 
 struct JsonStyle {
   int indent = -1;  // -1: one line
   bool sort_keys = false, ascii = false;
   std::string item_separator = ", ", key_separator = ": ";
+  size_t max_bytes = SIZE_MAX;
 };
-// json.dumps(v); false for what it refuses.
+// json.dumps(v); false for what it refuses, and where `out` has become longer than max_bytes.
 bool print_json(const Value& v, const JsonStyle& style, std::string& out, int level = 0);
 
 }  // namespace sluice::jinja

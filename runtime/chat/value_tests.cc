@@ -15,7 +15,7 @@ using TestFunction = bool (*)(Interpreter& in, const Value& v, const Value* oper
 
 template <Op op>
 bool compares(Interpreter& in, const Value& v, const Value* operand) {
-  int order = compare(v, *operand);
+  const int order = in.order(v, *operand);
   if (order == 2) in.fail(std::string("a ") + type_name(v) + " and a " + type_name(*operand) + " have no order");
   return op == Op::kLess        ? order == -1
          : op == Op::kLessEqual ? order <= 0
@@ -28,9 +28,10 @@ bool remainder(Interpreter& in, const Value& v, const Value& divisor, int64_t wa
   return !in.failed() && r.numeric() && r.as_double() == double(wanted);
 }
 
-bool cased(const Value& v, bool upper) {
-  if (!v.is(Kind::kString)) return false;
-  return v.text() == (upper ? to_upper(v.text()) : to_lower(v.text())) && to_upper(v.text()) != to_lower(v.text());
+bool cased(Interpreter& in, const Value& v, bool upper) {
+  if (!v.is(Kind::kString) || !in.work(2 * kLetterWork * v.text().size())) return false;
+  const std::string high = to_upper(v.text()), low = to_lower(v.text());
+  return v.text() == (upper ? high : low) && high != low;
 }
 
 struct Test {
@@ -39,8 +40,8 @@ struct Test {
 };
 
 const std::map<std::string_view, Test>& tests() {
-  static const Test equals{[](Interpreter&, const Value& v, const Value* o) { return equal(v, *o); }, true};
-  static const Test differs{[](Interpreter&, const Value& v, const Value* o) { return !equal(v, *o); }, true};
+  static const Test equals{[](Interpreter& in, const Value& v, const Value* o) { return in.equals(v, *o); }, true};
+  static const Test differs{[](Interpreter& in, const Value& v, const Value* o) { return !in.equals(v, *o); }, true};
   static const Test less{compares<Op::kLess>, true}, less_equal{compares<Op::kLessEqual>, true};
   static const Test greater{compares<Op::kGreater>, true}, greater_equal{compares<Op::kGreaterEqual>, true};
   static const std::map<std::string_view, Test> table = {
@@ -68,12 +69,12 @@ const std::map<std::string_view, Test>& tests() {
       {"odd", {[](Interpreter& in, const Value& v, const Value*) { return remainder(in, v, Value::integer(2), 1); }}},
       {"even", {[](Interpreter& in, const Value& v, const Value*) { return remainder(in, v, Value::integer(2), 0); }}},
       {"divisibleby", {[](Interpreter& in, const Value& v, const Value* o) { return remainder(in, v, *o, 0); }, true}},
-      {"upper", {[](Interpreter&, const Value& v, const Value*) { return cased(v, true); }}},
-      {"lower", {[](Interpreter&, const Value& v, const Value*) { return cased(v, false); }}},
+      {"upper", {[](Interpreter& in, const Value& v, const Value*) { return cased(in, v, true); }}},
+      {"lower", {[](Interpreter& in, const Value& v, const Value*) { return cased(in, v, false); }}},
       {"in", {[](Interpreter& in, const Value& v, const Value* o) { return in.contains(*o, v); }, true}},
       {"sameas",
-       {[](Interpreter&, const Value& v, const Value* o) {
-          return v.kind == o->kind && (v.object ? v.object == o->object : equal(v, *o));
+       {[](Interpreter& in, const Value& v, const Value* o) {
+          return v.kind == o->kind && (v.object ? v.object == o->object : in.equals(v, *o));
         },
         true}},
       {"filter",
@@ -114,7 +115,7 @@ bool Interpreter::test(std::string_view name, const Value& v, const Arguments& a
     fail("test '" + std::string(name) + "' takes " + (it->second.operand ? "one argument" : "no arguments"));
     return false;
   }
-  if (!step(weight_of(v) / 256)) return false;
+  if (!step() || !work(kNameWork * arguments.named.size())) return false;
   return it->second.run(*this, v, operand);
 }
 
