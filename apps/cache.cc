@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "signals.h"
+#include "sluice/convert.h"
 
 namespace sluice {
 
@@ -97,6 +98,12 @@ std::optional<std::string> cache_name_for(const std::string& path) {
   const uint64_t facts[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
   mix(hash, facts, sizeof facts);
   mix(hash, header.data(), have);
+  const std::vector<std::string> files = source_files(path);
+  for (size_t i = 1; i < files.size(); ++i) {  // further parts of a split model
+    if (stat(files[i].c_str(), &info) != 0) return {};
+    const uint64_t part[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
+    mix(hash, part, sizeof part);
+  }
   char key[24];
   snprintf(key, sizeof key, "-%016llx", static_cast<unsigned long long>(hash));
   const std::string suffix(key, 1 + kKeyDigits);

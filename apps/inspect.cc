@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // sluice inspect: configuration, formats, tensors and hashes of a model file.
+#include "check.h"
 #include "looks.h"
 #include "model_arg.h"
 #include "output.h"
@@ -122,13 +123,21 @@ int run(const Arguments& arguments) {
     if (const int code = verify(model, error)) return code;
     facts["verified"] = true;
   }
+  CheckReport check;
+  const std::string source = arguments.text(Opt::kCheck);
+  if (arguments.has(Opt::kCheck)) {
+    if (const int code = check_source(model, facts, source, check)) return code;
+    facts["check"] = check_json(check, source);
+  }
+  const int code = check.equal() ? kOk : kFailed;
   if (arguments.has(Opt::kJson)) {
     put(json_line(facts));
-    return kOk;
+    return code;
   }
   print_model(model, facts, arguments.has(Opt::kTensors));
   if (arguments.has(Opt::kVerify)) put("\n" + styled(stdout, Style::kGreen, "All hashes are right.") + "\n");
-  return kOk;
+  if (arguments.has(Opt::kCheck)) print_check(check, source);
+  return code;
 }
 
 }  // namespace
@@ -139,10 +148,11 @@ const Verb& inspect_verb() {
                             "MODEL",
                             "configuration, formats, tensors, hashes",
                             "",
-                            {{"What is shown", {Opt::kVerify, Opt::kTensors}}, general_options()},
+                            {{"What is shown", {Opt::kVerify, Opt::kCheck, Opt::kTensors}}, general_options()},
                             1,
                             1,
-                            {"sluice inspect model.gguf", "sluice inspect model.slm --verify --tensors"},
+                            {"sluice inspect model.gguf", "sluice inspect model.slm --verify --tensors",
+                             "sluice inspect model.slm --check model.gguf"},
                             run};
   return verb;
 }

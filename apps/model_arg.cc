@@ -102,7 +102,7 @@ int open_model(const std::string& word, OpenModel& out) {
                                    (word.find('/') == std::string::npos ? ", and `sluice list` has no such name" : ""));
   }
   if (S_ISDIR(info.st_mode)) return complain(kBadModel, word + ": is a folder; expected a .gguf or .slm file");
-  if (S_ISREG(info.st_mode) && is_convertible(word)) return open_through_cache(word, out);
+  if (S_ISREG(info.st_mode) && is_convertible(word)) return open_through_cache(source_files(word).front(), out);
   sluice_error error;
   return open_quietly(word, out, error) ? 0 : complain(error);
 }

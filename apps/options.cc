@@ -57,6 +57,7 @@ const OptionSpec kOptions[] = {
      0, 0},
 
     {Opt::kVerify, "verify", 0, K::kFlag, "", "read every byte and compare the hashes", 0, 0},
+    {Opt::kCheck, "check", 0, K::kText, "SOURCE", "compare every weight with the file it was made from", 0, 0},
     {Opt::kTensors, "tensors", 0, K::kFlag, "", "list every tensor", 0, 0},
     {Opt::kBenchPrompt, "", 'p', K::kWhole, "N", "prompt tokens, 0 skips the test (default: 512)", 0, kMaxCount},
     {Opt::kBenchDecode, "", 'n', K::kWhole, "N", "tokens to decode, 0 skips the test (default: 128)", 0, kMaxCount},

@@ -51,6 +51,7 @@ enum class Opt {
   kNoGenerationPrompt,
   // inspect, bench
   kVerify,
+  kCheck,
   kTensors,
   kBenchPrompt,
   kBenchDecode,

@@ -276,4 +276,67 @@ TEST_CASE("template writes the prompt byte for byte", "[apps]") {
   CHECK(contains(raised.err, "no such role"));
 }
 
+TEST_CASE("inspect --check tells whether every weight equals its source", "[apps]") {
+  const Workshop shop;
+  REQUIRE(shop.run({"convert", shop.model, "-o", shop / "toy.slm"}).code == 0);
+  const Ran equal = shop.run({"inspect", shop / "toy.slm", "--check", shop.model});
+  CHECK(equal.code == 0);
+  CHECK(contains(equal.out, "All weights are equal."));
+  const Json json = json_of(shop.run({"inspect", shop / "toy.slm", "--check", shop.model, "--json", "--quiet"}));
+  CHECK(json["check"]["equal"] == true);
+  CHECK(json["check"]["weights"] == json["n_parameters"]);
+  CHECK(json["check"]["types"].size() == 2);
+  CHECK(json["check"]["first_difference"].is_null());
+
+  test::ToyOptions other;
+  other.seed = 2;
+  test::make_toy_gguf(shop / "other.gguf", other);
+  const Ran differs = shop.run({"inspect", shop / "toy.slm", "--check", shop / "other.gguf"});
+  CHECK(differs.code == 1);
+  CHECK(contains(differs.out, "first difference: "));
+  CHECK(contains(differs.out, "The model differs from its source."));
+  const Ran told = shop.run({"inspect", shop / "toy.slm", "--check", shop / "other.gguf", "--json"});
+  CHECK(told.code == 1);
+  CHECK(json_of(told)["check"]["equal"] == false);
+  CHECK(json_of(told)["check"]["first_difference"]["tensor"].is_string());
+  CHECK(shop.run({"inspect", shop / "toy.slm", "--check", shop / "missing.gguf"}).code == 3);
+  CHECK(shop.run({"inspect", shop / "toy.slm", "--check", shop / "toy.slm"}).code == 3);
+}
+
+TEST_CASE("any part of a split model names it, and a changed part makes it another", "[apps]") {
+  const Workshop shop;
+  const auto write_parts = [&](uint64_t seed) {
+    test::ToyOptions toy;
+    toy.seed = seed;
+    const test::GgufBuilder whole = test::toy_gguf(toy);
+    test::GgufBuilder parts[2] = {whole, {}};
+    parts[0].tensors.resize(5);
+    parts[1].tensors.assign(whole.tensors.begin() + 5, whole.tensors.end());
+    for (uint16_t i = 0; i < 2; ++i) {
+      parts[i].number("split.no", test::gguf_id::kU16, i).number("split.count", test::gguf_id::kU16, uint16_t{2});
+      parts[i].write(shop / ("toy-0000" + std::to_string(i + 1) + "-of-00002.gguf"));
+    }
+  };
+  write_parts(1);
+  const std::string first = shop / "toy-00001-of-00002.gguf", second = shop / "toy-00002-of-00002.gguf";
+  const Ran ran = shop.run({"inspect", second, "--json", "--quiet"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  CHECK(shop.run({"inspect", first, "--json", "--quiet"}).out == ran.out);
+  CHECK(shop.run({"inspect", first, "--check", shop.model, "--quiet"}).code == 0);
+  CHECK(json_of(shop.run({"list", "--json"}))["models"].size() == 1);
+
+  const std::string kept = shop.read("toy-00001-of-00002.gguf");
+  const auto time = std::filesystem::last_write_time(first);
+  write_parts(2);
+  shop.file("toy-00001-of-00002.gguf", kept);
+  std::filesystem::last_write_time(first, time);
+  CHECK(shop.run({"inspect", first, "--quiet"}).code == 0);
+  CHECK(json_of(shop.run({"list", "--json"}))["models"].size() == 2);
+  std::filesystem::remove(second);
+  const Ran missing = shop.run({"inspect", first});
+  CHECK(missing.code == 3);
+  CHECK(contains(missing.err, "part 2 of 2"));
+}
+
 }  // namespace sluice
