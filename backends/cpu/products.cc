@@ -9,9 +9,9 @@ namespace sluice::cpu {
 
 void project(Worker& w, const StepRows& step, const ProjectPhase& p) {
   const uint32_t begin = p.strips.begin, end = std::min(p.strips.end, p.w.n_strips());
+  if (begin >= end) return;
   const Product product(w, p.w, p.k_begin, p.k_end);
   const Rows rows = load_rows(w, p.in, step.n_rows, product.float_weights);
-  if (begin >= end) return;
   w.share(end - begin, [&](uint32_t from, uint32_t to) {
     float* out = w.own().rows16;
     for (uint32_t s = begin + from; s < begin + to; ++s) {
