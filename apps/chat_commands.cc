@@ -33,18 +33,33 @@ void show_settings(const Conversation& chat) {
   std::string stops;
   for (const std::string& stop : chat.settings.all(Opt::kStop)) stops += (stops.empty() ? "" : " ") + json_line(stop);
   std::erase(stops, '\n');
-  std::string text = table({{"temp", human_number(s.temp)},
-                            {"top-k", std::to_string(s.top_k)},
-                            {"top-p", human_number(s.top_p)},
-                            {"min-p", human_number(s.min_p)},
-                            {"repeat-penalty", human_number(s.repeat_penalty)},
-                            {"presence-penalty", human_number(s.presence_penalty)},
-                            {"frequency-penalty", human_number(s.frequency_penalty)},
-                            {"penalty-last-n", std::to_string(s.penalty_last_n)},
-                            {"seed", chat.settings.has(Opt::kSeed) ? std::to_string(s.seed) : "new for each answer"},
-                            {"n", n ? std::to_string(n) : "to the end of the context"},
-                            {"stop", stops.empty() ? "-" : stops}},
-                           "ll");
+  std::vector<std::vector<std::string>> rows = {
+      {"temp", human_number(s.temp)},
+      {"top-k", std::to_string(s.top_k)},
+      {"top-p", human_number(s.top_p)},
+      {"min-p", human_number(s.min_p)},
+      {"repeat-penalty", human_number(s.repeat_penalty)},
+      {"presence-penalty", human_number(s.presence_penalty)},
+      {"frequency-penalty", human_number(s.frequency_penalty)},
+      {"penalty-last-n", std::to_string(s.penalty_last_n)},
+      {"seed", chat.settings.has(Opt::kSeed) ? std::to_string(s.seed) : "new for each answer"},
+      {"n", n ? std::to_string(n) : "to the end of the context"},
+      {"stop", stops.empty() ? "-" : stops}};
+  // The others that are on.
+  const auto show = [&](Opt id, double value) { rows.push_back({setting_name(id), human_number(value)}); };
+  if (s.typical < 1) show(Opt::kTypical, s.typical);
+  if (s.top_h > 0) show(Opt::kTopH, s.top_h);
+  if (s.top_n_sigma > 0) show(Opt::kTopNSigma, s.top_n_sigma);
+  if (s.xtc_probability > 0) show(Opt::kXtcProbability, s.xtc_probability), show(Opt::kXtcThreshold, s.xtc_threshold);
+  if (s.dynatemp_range > 0) show(Opt::kDynatempRange, s.dynatemp_range), show(Opt::kDynatempExp, s.dynatemp_exponent);
+  if (s.dry_multiplier > 0) {
+    show(Opt::kDryMultiplier, s.dry_multiplier), show(Opt::kDryBase, s.dry_base);
+    show(Opt::kDryAllowedLength, s.dry_allowed_length), show(Opt::kDryPenaltyLastN, s.dry_penalty_last_n);
+  }
+  if (s.mirostat > 0) {
+    show(Opt::kMirostat, s.mirostat), show(Opt::kMirostatLr, s.mirostat_eta), show(Opt::kMirostatEnt, s.mirostat_tau);
+  }
+  std::string text = table(rows, "ll");
   text.pop_back();
   note(text);
 }

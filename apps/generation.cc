@@ -40,8 +40,7 @@ struct Callbacks {
 }  // namespace
 
 sluice_sampling sampling_settings(const sluice_model* model, const Arguments& arguments) {
-  sluice_sampling s{};
-  s.size = sizeof s;
+  sluice_sampling s = SLUICE_SAMPLING_INIT;
   sluice_sampling_defaults(model, &s);
   s.temp = float(arguments.real(Opt::kTemp, s.temp));
   s.top_k = int32_t(arguments.whole(Opt::kTopK, uint64_t(s.top_k)));
@@ -51,6 +50,20 @@ sluice_sampling sampling_settings(const sluice_model* model, const Arguments& ar
   s.presence_penalty = float(arguments.real(Opt::kPresencePenalty, s.presence_penalty));
   s.frequency_penalty = float(arguments.real(Opt::kFrequencyPenalty, s.frequency_penalty));
   s.penalty_last_n = int32_t(arguments.whole(Opt::kPenaltyLastN, uint64_t(s.penalty_last_n)));
+  s.typical = float(arguments.real(Opt::kTypical, s.typical));
+  s.top_h = float(arguments.real(Opt::kTopH, s.top_h));
+  s.top_n_sigma = float(arguments.real(Opt::kTopNSigma, s.top_n_sigma));
+  s.xtc_probability = float(arguments.real(Opt::kXtcProbability, s.xtc_probability));
+  s.xtc_threshold = float(arguments.real(Opt::kXtcThreshold, s.xtc_threshold));
+  s.dynatemp_range = float(arguments.real(Opt::kDynatempRange, s.dynatemp_range));
+  s.dynatemp_exponent = float(arguments.real(Opt::kDynatempExp, s.dynatemp_exponent));
+  s.dry_multiplier = float(arguments.real(Opt::kDryMultiplier, s.dry_multiplier));
+  s.dry_base = float(arguments.real(Opt::kDryBase, s.dry_base));
+  s.dry_allowed_length = int32_t(arguments.whole(Opt::kDryAllowedLength, uint64_t(s.dry_allowed_length)));
+  s.dry_penalty_last_n = int32_t(arguments.whole(Opt::kDryPenaltyLastN, uint64_t(s.dry_penalty_last_n)));
+  s.mirostat = int32_t(arguments.whole(Opt::kMirostat, uint64_t(s.mirostat)));
+  s.mirostat_eta = float(arguments.real(Opt::kMirostatLr, s.mirostat_eta));
+  s.mirostat_tau = float(arguments.real(Opt::kMirostatEnt, s.mirostat_tau));
   s.seed = arguments.has(Opt::kSeed) ? arguments.whole(Opt::kSeed, 0) : new_seed();
   return s;
 }
@@ -97,7 +110,20 @@ double Answer::decode_rate() const {
 }
 
 int generate(LoadedModel& model, const std::vector<int32_t>& prompt, const Arguments& arguments,
-             const sluice_sampling& sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer) {
+             sluice_sampling sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer) {
+  std::vector<const char*> breakers;
+  for (const std::string& text : arguments.all(Opt::kDrySequenceBreaker)) {
+    if (text == "none") {
+      breakers.clear();
+    } else if (!text.empty()) {
+      breakers.push_back(text.c_str());
+    }
+  }
+  static const char* const kNone[] = {nullptr};  // an empty list is not the usual one
+  if (arguments.has(Opt::kDrySequenceBreaker)) {
+    sampling.dry_breakers = breakers.empty() ? kNone : breakers.data();
+    sampling.n_dry_breakers = breakers.size();
+  }
   std::vector<const char*> stops;
   for (const std::string& stop : arguments.all(Opt::kStop)) {
     if (!stop.empty()) stops.push_back(stop.c_str());

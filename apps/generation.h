@@ -32,6 +32,6 @@ struct Answer {
 // Answers until the end, -n, a --stop text or a signal (then result.finish says cancelled and 0 is returned).
 // `on_text` gets the text as it becomes certain; false stops.
 int generate(LoadedModel& model, const std::vector<int32_t>& prompt, const Arguments& arguments,
-             const sluice_sampling& sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer);
+             sluice_sampling sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer);
 
 }  // namespace sluice

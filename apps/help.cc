@@ -31,8 +31,32 @@ OptionSection engine_options() {
 
 OptionSection sampling_options() {
   return {"The answer",
-          {Opt::kMaxTokens, Opt::kStop, Opt::kTemp, Opt::kTopK, Opt::kTopP, Opt::kMinP, Opt::kRepeatPenalty,
-           Opt::kPresencePenalty, Opt::kFrequencyPenalty, Opt::kPenaltyLastN, Opt::kSeed}};
+          {Opt::kMaxTokens,
+           Opt::kStop,
+           Opt::kTemp,
+           Opt::kTopK,
+           Opt::kTopP,
+           Opt::kMinP,
+           Opt::kRepeatPenalty,
+           Opt::kPresencePenalty,
+           Opt::kFrequencyPenalty,
+           Opt::kPenaltyLastN,
+           Opt::kSeed,
+           Opt::kTypical,
+           Opt::kTopH,
+           Opt::kTopNSigma,
+           Opt::kXtcProbability,
+           Opt::kXtcThreshold,
+           Opt::kDynatempRange,
+           Opt::kDynatempExp,
+           Opt::kDryMultiplier,
+           Opt::kDryBase,
+           Opt::kDryAllowedLength,
+           Opt::kDryPenaltyLastN,
+           Opt::kDrySequenceBreaker,
+           Opt::kMirostat,
+           Opt::kMirostatLr,
+           Opt::kMirostatEnt}};
 }
 
 OptionSection general_options(bool json) {

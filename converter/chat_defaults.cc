@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a model's makers recommend for talking to it: chat templates (their own Jinja text) and sampling values.
+#include <cmath>
+
 #include "converter/vocabulary.h"
 #include "schema/layout.h"
 
@@ -24,6 +26,16 @@ Status read_value(const Gguf& gguf, const char* key, double max, float& out) {
   SLUICE_TRY(const double x, gguf.real(key));
   if (x < 0 || x > max) return gguf.key_error(key, "lies outside 0 to " + std::to_string(max));
   out = float(x);
+  return {};
+}
+
+// A whole number; -1 stands for "all" where `min` allows it.
+Status read_count(const Gguf& gguf, const char* key, int32_t min, int32_t max, int32_t& out) {
+  if (!gguf.has(key)) return {};
+  SLUICE_TRY(const double x, gguf.real(key));
+  if (x < min || x > max || x != std::trunc(x))
+    return gguf.key_error(key, "is no whole number from " + std::to_string(min) + " to " + std::to_string(max));
+  out = int32_t(x);
   return {};
 }
 
@@ -52,6 +64,12 @@ Status read_chat_defaults(const Gguf& gguf, fb::HeaderT& header) {
     SLUICE_TRY(const uint32_t top_k, gguf.integer("general.sampling.top_k", 0, INT32_MAX));
     sampling->top_k = int32_t(top_k);
   }
+  SLUICE_DO(read_count(gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, sampling->penalty_last_n));
+  SLUICE_DO(read_value(gguf, "general.sampling.xtc_probability", 1, sampling->xtc_probability));
+  SLUICE_DO(read_value(gguf, "general.sampling.xtc_threshold", 1, sampling->xtc_threshold));
+  SLUICE_DO(read_count(gguf, "general.sampling.mirostat", 0, 2, sampling->mirostat));
+  SLUICE_DO(read_value(gguf, "general.sampling.mirostat_tau", 100, sampling->mirostat_tau));
+  SLUICE_DO(read_value(gguf, "general.sampling.mirostat_eta", 100, sampling->mirostat_eta));
   header.sampling = std::move(sampling);
   return {};
 }

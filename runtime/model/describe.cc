@@ -79,7 +79,10 @@ void describe_vocab(const fb::Vocab& vocab, const Tokenizer& tokenizer, JsonWrit
 
 void describe_sampling(const fb::SamplingDefaults& s, JsonWriter& json) {
   json.member("temp", s.temp()).member("top_k", s.top_k()).member("top_p", s.top_p()).member("min_p", s.min_p());
-  json.member("repeat_penalty", s.repeat_penalty());
+  json.member("repeat_penalty", s.repeat_penalty()).member("penalty_last_n", s.penalty_last_n());
+  json.member("xtc_probability", s.xtc_probability()).member("xtc_threshold", s.xtc_threshold());
+  json.member("mirostat", s.mirostat()).member("mirostat_tau", s.mirostat_tau());
+  json.member("mirostat_eta", s.mirostat_eta());
 }
 
 }  // namespace

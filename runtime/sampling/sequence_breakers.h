@@ -10,6 +10,8 @@
 
 namespace sluice {
 
+inline constexpr const char* kUsualBreakers[] = {"\n", ":", "\"", "*"};
+
 class SequenceBreakers {
  public:
   using AppendPiece = std::function<void(int32_t token, std::string& out)>;  // the bytes of a token

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "runtime/session/stop_strings.h"
 
@@ -75,12 +76,19 @@ Result<GenerateResult> generate(Session& session, const GenerateRequest& request
   const size_t room = session.n_ctx() - result.n_prompt;
   const uint64_t limit = request.max_tokens ? std::min<uint64_t>(request.max_tokens, room) : room;
 
+  SamplingState state{request.mirostat_mu, nullptr};
+  std::optional<SequenceBreakers> breakers;
+  if (request.sampling.dry.active())
+    state.breakers = &breakers.emplace(request.dry_breakers, [&](int32_t token, std::string& out) {
+      tokenizer.append_piece(token, /*special=*/true, out);
+    });
+
   // The next token, drawn from the logits of the last one fed.
   int32_t token = 0;
   TokenLogProbs logprobs;
   const auto pick = [&](size_t, std::span<const float> logits) {
     const std::span<const int32_t> history = session.tokens();
-    token = session.sampler().pick(request.sampling, logits, history, history.size());
+    token = session.sampler().pick(request.sampling, logits, history, history.size(), &state);
     if (request.n_logprobs > 0) fill_logprobs(logits, token, request.n_logprobs, logprobs);
     return true;
   };
@@ -109,6 +117,7 @@ Result<GenerateResult> generate(Session& session, const GenerateRequest& request
     if (!last) fed = session.feed({&token, 1}, {}, pick);
   }
   result.decode_s = seconds_since(start);
+  if (request.sampling.mirostat.version != 0) result.mirostat_mu = state.mu;
   if (!fed.ok() && fed.error().code != Code::kCancelled) return std::move(fed.error());
   if (!fed.ok()) result.finish = Finish::kCancelled;
   return result;

@@ -25,6 +25,8 @@ struct GenerateRequest {
   std::span<const int32_t> prompt;
   uint64_t max_tokens = 0;  // 0: to the end of the context
   SamplingOptions sampling;
+  std::vector<std::string> dry_breakers{std::begin(kUsualBreakers), std::end(kUsualBreakers)};
+  float mirostat_mu = 0;  // 0: a new answer; else goes on with one that ended with this (GenerateResult)
   std::vector<std::string> stop;
   bool ignore_end = false;
   bool text_special = false;
@@ -38,6 +40,7 @@ struct GenerateResult {
   Finish finish = Finish::kStop;
   size_t n_prompt = 0, n_reused = 0, n_generated = 0;
   double prefill_s = 0, decode_s = 0;
+  float mirostat_mu = 0;  // after the last token; 0 without mirostat
 };
 
 // kUsage: empty prompt, no room for an answer in the context. A cancel is a Finish, not an error.

@@ -204,6 +204,8 @@ const std::vector<Malformed>& kinds() {
        })},
       {"chat template that is a number", "expected a text", edited([](GgufBuilder& g) { g.u32("tokenizer.chat_template", 1); })},
       {"temperature below 0", "outside", edited([](GgufBuilder& g) { g.f32("general.sampling.temp", -1); })},
+      {"mirostat of a version that is none", "whole number", edited([](GgufBuilder& g) { g.u32("general.sampling.mirostat", 3); })},
+      {"a penalty window of half a token", "whole number", edited([](GgufBuilder& g) { g.f32("general.sampling.penalty_last_n", 0.5f); })},
       {"top-p of not-a-number", "finite", edited([](GgufBuilder& g) { g.f32("general.sampling.top_p", NAN); })},
   };
   return all;

@@ -239,6 +239,9 @@ TEST_CASE("chat templates, the default and named ones, and sampling values reach
   GgufBuilder g = toy_gguf({});
   g.text("tokenizer.chat_template", "plain").text("tokenizer.chat_template.tool_use", "tools");
   g.f32("general.sampling.temp", 0.6f).number("general.sampling.top_k", gguf_id::kI32, int32_t(20));
+  g.number("general.sampling.penalty_last_n", gguf_id::kI32, int32_t(-1));
+  g.f32("general.sampling.xtc_probability", 0.5f).f32("general.sampling.xtc_threshold", 0.2f);
+  g.number("general.sampling.mirostat", gguf_id::kI32, int32_t(2)).f32("general.sampling.mirostat_tau", 4);
   g.write(folder / "v.gguf");
   REQUIRE(convert_file(folder / "v.gguf", folder / "v.slm").ok());
   SlmWeights slm(folder / "v.slm");
@@ -249,6 +252,12 @@ TEST_CASE("chat templates, the default and named ones, and sampling values reach
   CHECK(slm.header().sampling()->temp() == 0.6f);
   CHECK(slm.header().sampling()->top_k() == 20);
   CHECK(slm.header().sampling()->top_p() == -1.0f);
+  CHECK(slm.header().sampling()->penalty_last_n() == -1);
+  CHECK(slm.header().sampling()->xtc_probability() == 0.5f);
+  CHECK(slm.header().sampling()->xtc_threshold() == 0.2f);
+  CHECK(slm.header().sampling()->mirostat() == 2);
+  CHECK(slm.header().sampling()->mirostat_tau() == 4.0f);
+  CHECK(slm.header().sampling()->mirostat_eta() == -1.0f);
 
   g.text("tokenizer.chat_template", std::string(kMaxTemplateBytes + 1, ' ')).write(folder / "v.gguf");
   CHECK(!convert_file(folder / "v.gguf", folder / "v.slm").ok());

@@ -137,7 +137,7 @@ TEST_CASE_METHOD(Opened, "requests with wrong numbers are usage errors", "[runti
   request.n_logprobs = 0, request.n_stop = 1;
   CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_USAGE);
   request.n_stop = 0, request.max_tokens = 2;
-  sluice_sampling sampling;
+  sluice_sampling sampling = SLUICE_SAMPLING_INIT;
   sluice_sampling_defaults(model.get(), &sampling);
   sampling.n_bias = 2;
   request.sampling = &sampling;
@@ -160,6 +160,18 @@ TEST_CASE_METHOD(Opened, "NaN in the sampling is a usage error that names the me
       {"repeat_penalty", &sluice_sampling::repeat_penalty},
       {"presence_penalty", &sluice_sampling::presence_penalty},
       {"frequency_penalty", &sluice_sampling::frequency_penalty},
+      {"typical", &sluice_sampling::typical},
+      {"top_h", &sluice_sampling::top_h},
+      {"top_n_sigma", &sluice_sampling::top_n_sigma},
+      {"xtc_probability", &sluice_sampling::xtc_probability},
+      {"xtc_threshold", &sluice_sampling::xtc_threshold},
+      {"dynatemp_range", &sluice_sampling::dynatemp_range},
+      {"dynatemp_exponent", &sluice_sampling::dynatemp_exponent},
+      {"dry_multiplier", &sluice_sampling::dry_multiplier},
+      {"dry_base", &sluice_sampling::dry_base},
+      {"mirostat_tau", &sluice_sampling::mirostat_tau},
+      {"mirostat_eta", &sluice_sampling::mirostat_eta},
+      {"mirostat_mu", &sluice_sampling::mirostat_mu},
   };
   for (const auto& [name, member] : members) {
     sluice_sampling sampling{};
@@ -286,7 +298,7 @@ TEST_CASE_METHOD(Opened, "wrong options and small budgets have their own status"
 }
 
 TEST_CASE("sampling defaults are the program's unless the file has its own", "[runtime][door]") {
-  sluice_sampling s;
+  sluice_sampling s = SLUICE_SAMPLING_INIT;
   sluice_sampling_defaults(nullptr, &s);
   CHECK(s.temp == 0.8f);
   CHECK(s.top_k == 40);
@@ -294,6 +306,58 @@ TEST_CASE("sampling defaults are the program's unless the file has its own", "[r
   CHECK(s.min_p == 0.05f);
   CHECK(s.repeat_penalty == 1.0f);
   CHECK(s.seed == 0);
+  CHECK(s.typical == 1);
+  CHECK((s.top_h == 0 && s.top_n_sigma == 0 && s.xtc_probability == 0 && s.dynatemp_range == 0 && s.mirostat == 0));
+  CHECK(s.dry_multiplier == 0);
+  CHECK((s.dry_base == 1.75f && s.dry_allowed_length == 2 && s.dry_penalty_last_n == 64));
+  CHECK((s.mirostat_tau == 5 && s.mirostat_eta == 0.1f));
+}
+
+TEST_CASE_METHOD(Opened, "the sampling struct of an older program is filled and read as far as it reaches",
+                 "[runtime][door]") {
+  sluice_sampling s = SLUICE_SAMPLING_INIT;
+  s.size = offsetof(sluice_sampling, typical);
+  s.typical = 0.25f, s.mirostat = 77;  // whatever lies behind it
+  sluice_sampling_defaults(model.get(), &s);
+  CHECK(s.size == offsetof(sluice_sampling, typical));
+  CHECK(s.temp == 0.8f);
+  CHECK((s.typical == 0.25f && s.mirostat == 77));
+  const int32_t prompt[] = {4, 5, 6};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = prompt, request.n_prompt = 3, request.max_tokens = 2, request.sampling = &s;
+  sluice_result result = SLUICE_RESULT_INIT;
+  result.size = offsetof(sluice_result, mirostat_mu), result.mirostat_mu = -1;
+  CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_OK);
+  CHECK((result.n_prompt == 3 && result.mirostat_mu == -1));
+  s.size = sizeof s;
+  CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_USAGE);
+  CHECK(std::string(error.place) == "mirostat");
+}
+
+TEST_CASE_METHOD(Opened, "sequence breakers are texts of bounded number and length", "[runtime][door]") {
+  const int32_t prompt[] = {4, 5, 6};
+  sluice_sampling s = SLUICE_SAMPLING_INIT;
+  sluice_sampling_defaults(model.get(), &s);
+  s.dry_multiplier = 1;
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = prompt, request.n_prompt = 3, request.max_tokens = 2, request.sampling = &s;
+  const auto status = [&] { return sluice_generate(session.get(), &request, nullptr, &error); };
+  const std::string longest(256, 'x'), longer(257, 'x');
+  std::vector<const char*> texts(64, longest.c_str());
+  s.dry_breakers = texts.data();
+  for (size_t n : {0, 1, 64}) {
+    s.n_dry_breakers = n;
+    CHECK(status() == SLUICE_OK);
+  }
+  for (const char* bad : {longer.c_str(), "", static_cast<const char*>(nullptr)}) {
+    texts[63] = bad;
+    CHECK(status() == SLUICE_USAGE);
+  }
+  texts.assign(65, "x");
+  s.dry_breakers = texts.data(), s.n_dry_breakers = 65;
+  CHECK(status() == SLUICE_USAGE);
+  s.dry_breakers = nullptr;
+  CHECK(status() == SLUICE_USAGE);
 }
 
 TEST_CASE("a model comes through a callback too, and its failures are told", "[runtime][door]") {

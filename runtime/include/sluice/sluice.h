@@ -205,8 +205,28 @@ typedef struct sluice_sampling {
   const int32_t* bias_tokens; /* n_bias tokens whose logits get bias_values added */
   const float* bias_values;
   size_t n_bias;
+  float typical;           /* share of probability kept nearest to the expected surprise; <= 0 or >= 1: off */
+  float top_h;             /* entropy kept, as a share of the whole: a usual value is 0.4; <= 0 or >= 1: off */
+  float top_n_sigma;       /* standard deviations below the best logit; <= 0: off */
+  float xtc_probability;   /* how often XTC drops all but the last of the top choices; <= 0: off */
+  float xtc_threshold;     /* probability of a top choice; 0: 0.1, > 0.5: off */
+  float dynatemp_range;    /* temp - range to temp + range, by the entropy; <= 0: off */
+  float dynatemp_exponent; /* 0: 1 */
+  float dry_multiplier;    /* DRY: multiplier * base^(length - allowed_length) off a repetition's logit; <= 0: off */
+  float dry_base;          /* 0: 1.75, < 1: off */
+  int32_t dry_allowed_length; /* 0: 2 */
+  int32_t dry_penalty_last_n; /* tokens looked back over; 0: off, -1: all */
+  const char* const* dry_breakers; /* n_dry_breakers texts after which repetitions count anew, at most 64 of 256 bytes; */
+  size_t n_dry_breakers;           /* NULL: a line's end, ":", "\"" and "*" */
+  int32_t mirostat;        /* 1 or 2: in place of all penalties and filters; 0: off */
+  float mirostat_tau;      /* target surprise in bits; 0: 5 */
+  float mirostat_eta;      /* learning rate; 0: 0.1 */
+  float mirostat_mu;       /* 0: a new answer; else goes on exactly as the one whose result had this mirostat_mu */
 } sluice_sampling;
-/* The program's defaults overridden by the model's (design §7): temp 0.8, top_k 40, top_p 0.95, min_p 0.05. */
+#define SLUICE_SAMPLING_INIT                                                                                          \
+  {sizeof(sluice_sampling), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0}
+/* The program's defaults overridden by the model's (design §7): temp 0.8, top_k 40, top_p 0.95, min_p 0.05, all others off.
+ * Fills the struct as far as its size field, set by SLUICE_SAMPLING_INIT, reaches. */
 SLUICE_API void sluice_sampling_defaults(const sluice_model* model, sluice_sampling* sampling);
 
 typedef enum sluice_finish { SLUICE_FINISH_STOP = 0, SLUICE_FINISH_LENGTH = 1, SLUICE_FINISH_CANCELLED = 2 } sluice_finish;
@@ -244,8 +264,9 @@ typedef struct sluice_result {
   sluice_finish finish;
   size_t n_prompt, n_reused, n_generated; /* tokens; n_generated includes the end token */
   double prefill_s, decode_s;
+  float mirostat_mu; /* give it to the request that goes on with this answer; 0 without mirostat */
 } sluice_result;
-#define SLUICE_RESULT_INIT {sizeof(sluice_result), SLUICE_FINISH_STOP, 0, 0, 0, 0, 0}
+#define SLUICE_RESULT_INIT {sizeof(sluice_result), SLUICE_FINISH_STOP, 0, 0, 0, 0, 0, 0}
 
 /* Prompt in, tokens out. SLUICE_USAGE for an empty prompt or one that does not fit the context (numbers in the
  * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */
