@@ -41,6 +41,8 @@ int ask(Conversation& chat, const std::string& text) {
   const auto show = [&](std::string_view piece) { return put(terminal ? printable(piece) : piece); };
   if (const int code = generate(chat.model, tokens, chat.settings, sampling, show, answer)) return take_back(code);
   put("\n");
+  // Stopped before the first word: as if it had not been asked.
+  if (answer.result.finish == SLUICE_FINISH_CANCELLED && answer.text.empty()) return take_back(0);
   chat.messages.push_back({{"role", "assistant"}, {"content", answer.text}});
   chat.held = tokens.size() + answer.result.n_generated;
   if (answer.result.finish == SLUICE_FINISH_LENGTH) {

@@ -51,6 +51,10 @@ sluice_status report_no_memory(sluice_error* out) {
   return fill(SLUICE_NO_MEMORY, UINT64_MAX, "", "the system refused an allocation", out);
 }
 
+sluice_status report_foreign_exception(sluice_error* out) {
+  return fill(SLUICE_FAILED, UINT64_MAX, "", "an exception came out of a callback", out);
+}
+
 void give_text(std::string_view text, sluice_text* out) {
   char* data = static_cast<char*>(std::malloc(text.size() + 1));
   if (data == nullptr) throw std::bad_alloc();

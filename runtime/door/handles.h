@@ -36,6 +36,7 @@ namespace sluice::door {
 sluice_status report(const Error& error, sluice_error* out);
 // The same for a failed allocation; allocates nothing.
 sluice_status report_no_memory(sluice_error* out);
+sluice_status report_foreign_exception(sluice_error* out);
 
 // Runs the body of a call.
 template <class Body>
@@ -45,6 +46,8 @@ sluice_status guard(sluice_error* error, Body body) noexcept {
     return status.ok() ? SLUICE_OK : report(status.error(), error);
   } catch (const std::bad_alloc&) {
     return report_no_memory(error);
+  } catch (...) {  // out of a callback of a C++ host: nothing of ours throws anything else
+    return report_foreign_exception(error);
   }
 }
 

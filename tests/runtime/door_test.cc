@@ -149,6 +149,20 @@ TEST_CASE_METHOD(Opened, "requests with wrong numbers are usage errors", "[runti
   CHECK(sluice_session_length(session.get()) >= 3);
 }
 
+TEST_CASE_METHOD(Opened, "an exception out of a callback is an error, and the engine stays usable", "[runtime][door]") {
+  const auto throws = [](void*, uint64_t, uint64_t) -> bool { throw 1; };
+  CHECK(sluice_model_verify(model.get(), throws, nullptr, &error) == SLUICE_FAILED);
+  CHECK(std::string(error.message).find("callback") != std::string::npos);
+  const int32_t prompt[] = {1, 2, 3};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = prompt, request.n_prompt = 3, request.max_tokens = 2, request.ignore_end = true;
+  sluice_result result = SLUICE_RESULT_INIT;
+  request.on_token = [](void*, int32_t, const char*, size_t, const sluice_logprobs*) -> bool { throw 1; };
+  CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_FAILED);
+  request.on_token = nullptr;
+  CHECK(sluice_generate(session.get(), &request, &result, &error) == SLUICE_OK);
+}
+
 TEST_CASE_METHOD(Opened, "NaN in the sampling is a usage error that names the member", "[runtime][door]") {
   const int32_t prompt[] = {4, 5, 6};
   sluice_request request = SLUICE_REQUEST_INIT;
