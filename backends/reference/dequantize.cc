@@ -29,9 +29,9 @@ class Block {
     if (exponent == 31)
       value = fraction ? NAN : INFINITY;
     else if (exponent == 0)
-      value = std::ldexp(float(fraction), -24);
+      value = float(fraction) * 0x1p-24f;
     else
-      value = std::ldexp(float(fraction + 1024), exponent - 25);
+      value = float(fraction + 1024) * float(1 << exponent) * 0x1p-25f;  // exact; ldexp took a third of the time
     return h & 0x8000 ? -value : value;
   }
 

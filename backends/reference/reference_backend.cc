@@ -61,7 +61,10 @@ void rope(float* head, const RopeRows& r, uint32_t row) {
 
 class ReferenceBackend final : public Backend {
  public:
-  explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) { info_ = {"reference", "scalar", true, KvType::kF32, 32}; }
+  // 128 rows a chunk: decoding the weights anew for each chunk is then a small part of the work.
+  explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) {
+    info_ = {"reference", "scalar", true, KvType::kF32, 128};
+  }
 
   const BackendInfo& info() const override { return info_; }
 
