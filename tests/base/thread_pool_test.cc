@@ -7,24 +7,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <new>
 #include <thread>
 #include <vector>
 
+#include "failing_allocation.h"
 #include "support/catch.h"
-
-// The allocation that fails: counted down by every operator new of this program; -1: none does.
-static std::atomic<long> allocations_left{-1};
-
-void* operator new(size_t n) {
-  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
-  void* p = malloc(n ? n : 1);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-void operator delete(void* p) noexcept { free(p); }
-void operator delete(void* p, size_t) noexcept { free(p); }
 
 namespace sluice {
 
