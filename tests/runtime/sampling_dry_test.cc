@@ -66,8 +66,8 @@ TEST_CASE("repetitions are those that a search place by place finds", "[runtime]
             std::vector<int32_t> lengths(n);
             std::vector<Repetition> repetitions(n);
             std::map<int32_t, int32_t> got;
-            for (const Repetition& r : find_repetitions(window, limit, allowed, {lengths, repetitions}))
-              REQUIRE(got.emplace(r.token, r.length).second);
+            const auto found = find_repetitions(window, limit, allowed, {lengths, repetitions});
+            for (const Repetition& r : found) REQUIRE(got.emplace(r.token, r.length).second);
             REQUIRE(got == naive_repetitions(window, limit, allowed));
           }
       }
