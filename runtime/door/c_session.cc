@@ -40,6 +40,18 @@ Status check_numbers(const sluice_sampling& s) {
       {"mirostat_tau", s.mirostat_tau},
       {"mirostat_eta", s.mirostat_eta},
       {"mirostat_mu", s.mirostat_mu},
+      {"typical", s.typical},
+      {"top_h", s.top_h},
+      {"top_n_sigma", s.top_n_sigma},
+      {"xtc_probability", s.xtc_probability},
+      {"xtc_threshold", s.xtc_threshold},
+      {"dynatemp_range", s.dynatemp_range},
+      {"dynatemp_exponent", s.dynatemp_exponent},
+      {"dry_multiplier", s.dry_multiplier},
+      {"dry_base", s.dry_base},
+      {"mirostat_tau", s.mirostat_tau},
+      {"mirostat_eta", s.mirostat_eta},
+      {"mirostat_mu", s.mirostat_mu},
   };
   for (const auto& [name, number] : numbers)
     if (std::isnan(number)) return make_error(Code::kUsage, name, kNoOffset, "is not a number (NaN)");

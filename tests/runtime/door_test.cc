@@ -186,10 +186,21 @@ TEST_CASE_METHOD(Opened, "NaN in the sampling is a usage error that names the me
       {"mirostat_tau", &sluice_sampling::mirostat_tau},
       {"mirostat_eta", &sluice_sampling::mirostat_eta},
       {"mirostat_mu", &sluice_sampling::mirostat_mu},
+      {"typical", &sluice_sampling::typical},
+      {"top_h", &sluice_sampling::top_h},
+      {"top_n_sigma", &sluice_sampling::top_n_sigma},
+      {"xtc_probability", &sluice_sampling::xtc_probability},
+      {"xtc_threshold", &sluice_sampling::xtc_threshold},
+      {"dynatemp_range", &sluice_sampling::dynatemp_range},
+      {"dynatemp_exponent", &sluice_sampling::dynatemp_exponent},
+      {"dry_multiplier", &sluice_sampling::dry_multiplier},
+      {"dry_base", &sluice_sampling::dry_base},
+      {"mirostat_tau", &sluice_sampling::mirostat_tau},
+      {"mirostat_eta", &sluice_sampling::mirostat_eta},
+      {"mirostat_mu", &sluice_sampling::mirostat_mu},
   };
   for (const auto& [name, member] : members) {
-    sluice_sampling sampling{};
-    sampling.size = sizeof sampling;
+    sluice_sampling sampling = SLUICE_SAMPLING_INIT;
     sluice_sampling_defaults(model.get(), &sampling);
     request.sampling = &sampling;
     CHECK(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
@@ -199,8 +210,7 @@ TEST_CASE_METHOD(Opened, "NaN in the sampling is a usage error that names the me
   }
   const int32_t token = 7;
   const float value = NAN;
-  sluice_sampling sampling{};
-  sampling.size = sizeof sampling;
+  sluice_sampling sampling = SLUICE_SAMPLING_INIT;
   sluice_sampling_defaults(model.get(), &sampling);
   sampling.bias_tokens = &token, sampling.bias_values = &value, sampling.n_bias = 1;
   request.sampling = &sampling;
