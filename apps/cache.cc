@@ -144,6 +144,7 @@ bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
   }
 }
 
+// Should it fail, `rm` does not see that the model is in use; the open file stays readable all the same.
 void EntryLock::share() {
   if (fd_ >= 0) flock(fd_, LOCK_SH | LOCK_NB);
 }
@@ -159,16 +160,8 @@ void EntryLock::abandon() {
   release();
 }
 
-void remove_leftovers(const std::string& name) {
-  const std::string prefix = name + ".slm.";
-  for (const std::string& file : names_in_cache()) {
-    if (file.starts_with(prefix) && file.ends_with(".part")) unlink((cache_folder() + "/" + file).c_str());
-  }
-}
-
 bool remove_cache_entry(const std::string& name) {
   if (unlink(file_of(name, ".slm").c_str()) != 0) return false;
-  remove_leftovers(name);
   unlink(file_of(name, ".lock").c_str());
   return true;
 }

@@ -45,8 +45,7 @@ class EntryLock {
   std::string name_;
 };
 
-// Removes the entry and what interrupted conversions left of it; the caller holds the lock alone. False with errno.
+// Removes the entry; the caller holds the lock alone. False with errno.
 bool remove_cache_entry(const std::string& name);
-void remove_leftovers(const std::string& name);
 
 }  // namespace sluice

@@ -80,7 +80,6 @@ int open_through_cache(const std::string& source, OpenModel& out) {
     if (error.status != SLUICE_BAD_MODEL) return complain(error);
     note("the converted copy cannot be used (" + describe(error) + "); converting again");
   }
-  remove_leftovers(*name);
   if (const int code = convert_into_cache(source, target)) {
     out.lock.abandon();
     return code;

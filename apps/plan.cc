@@ -84,7 +84,7 @@ void print_plan(const Json& facts, const Json& model) {
   std::vector<std::vector<std::string>> rows = {
       {"planned", human_bytes(planned)},
       {"budget", human_bytes(budget)},
-      {"least possible", human_bytes(number(facts, "minimum_bytes"))},
+      {"least needed", human_bytes(number(facts, "minimum_bytes"))},
       {"context",
        std::to_string(number(facts, "n_ctx")) + " tokens" +
            (number(facts, "max_n_ctx") ? " (" + std::to_string(number(facts, "max_n_ctx")) + " would fit)" : "")},

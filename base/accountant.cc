@@ -2,6 +2,7 @@
 #include "base/accountant.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,10 +17,16 @@ namespace sluice {
 
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr uint64_t kHugeHintBytes = uint64_t{4} << 20;  // below this a huge page could waste a visible share
 
 }  // namespace
+
+uint64_t page_bytes() {
+  static const uint64_t bytes = uint64_t(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+uint64_t block_bytes(uint64_t bytes) { return round_up(bytes, page_bytes()); }
 
 const char* memory_kind_name(MemoryKind kind) {
   switch (kind) {
@@ -47,7 +54,7 @@ const char* memory_kind_name(MemoryKind kind) {
 
 Block::~Block() {
   if (data_ == nullptr) return;
-  const uint64_t mapped = round_up(uint64_t{size_}, kPage);
+  const uint64_t mapped = block_bytes(size_);
   SLUICE_CHECK(munmap(data_, mapped) == 0);
   owner_->release(kind_, mapped);
 }
@@ -55,7 +62,7 @@ Block::~Block() {
 Result<Block> Accountant::allocate(MemoryKind kind, uint64_t bytes) {
   Block block;
   if (bytes == 0) return block;
-  const CheckedU64 rounded = round_up(CheckedU64(bytes), kPage);
+  const CheckedU64 rounded = round_up(CheckedU64(bytes), page_bytes());
   if (!rounded.at_most(std::numeric_limits<size_t>::max() / 2)) {
     return make_error(Code::kNoMemory, "", kNoOffset, "%" PRIu64 " bytes for %s are more than an address space holds",
                       bytes, memory_kind_name(kind));

@@ -17,6 +17,10 @@ namespace sluice {
 enum class MemoryKind : uint8_t { kWeights, kKv, kActivations, kLogits, kTokenizer, kHeader, kIo, kOther, kCount };
 const char* memory_kind_name(MemoryKind kind);
 
+// Bytes of one page of this machine (4, 16 or 64 KiB), and what `bytes` take when mapped as a Block: whole pages.
+uint64_t page_bytes();
+uint64_t block_bytes(uint64_t bytes);
+
 class Accountant;
 
 // A zeroed, page-aligned (so also 64-byte-aligned) block of anonymous memory; returned to the accountant on destruction.

@@ -139,11 +139,25 @@ Result<InputFile> InputFile::open(const std::string& path, bool drop_cache) {
     const bool missing = reason == ENOENT || reason == ENOTDIR || reason == ENXIO;
     return make_error(missing ? Code::kBadModel : Code::kFailed, path, kNoOffset, "cannot open: %s", strerror(reason));
   }
-  struct stat info;
-  if (fstat(file.fd_, &info) != 0) return io_error(path, kNoOffset, "read the file's size", errno);
-  if (!S_ISREG(info.st_mode)) return make_error(Code::kBadModel, path, kNoOffset, "not a regular file");
-  file.size_ = uint64_t(info.st_size);
+  SLUICE_DO(file.measure());
   return file;
+}
+
+Result<InputFile> InputFile::duplicate(int fd, const std::string& name) {
+  InputFile file;
+  file.path_ = name;
+  file.fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (file.fd_ < 0) return io_error(name, kNoOffset, "duplicate the descriptor", errno);
+  SLUICE_DO(file.measure());
+  return file;
+}
+
+Status InputFile::measure() {
+  struct stat info;
+  if (fstat(fd_, &info) != 0) return io_error(path_, kNoOffset, "read the file's size", errno);
+  if (!S_ISREG(info.st_mode)) return make_error(Code::kBadModel, path_, kNoOffset, "not a regular file");
+  size_ = uint64_t(info.st_size);
+  return {};
 }
 
 Status InputFile::read_at(uint64_t offset, std::span<std::byte> out) const {

@@ -21,6 +21,8 @@ class InputFile {
   // kBadModel if missing or not a regular file, kFailed for other errors. `drop_cache` asks the kernel to forget
   // each range after it was read (posix_fadvise), so that a long read does not fill the page cache.
   static Result<InputFile> open(const std::string& path, bool drop_cache = false);
+  // A duplicate of a descriptor that stays the caller's; `name` stands for the path in messages. Errors as above.
+  static Result<InputFile> duplicate(int fd, const std::string& name);
 
   // Reads exactly out.size() bytes at `offset`; a short read is kBadModel with the offset where the file ended.
   Status read_at(uint64_t offset, std::span<std::byte> out) const;
@@ -30,6 +32,8 @@ class InputFile {
   int fd() const { return fd_; }
 
  private:
+  Status measure();
+
   int fd_ = -1;
   uint64_t size_ = 0;
   std::string path_;

@@ -15,7 +15,7 @@ void print_to_stderr(void*, LogLevel level, const char* text) {
 
 LogSink current_sink = print_to_stderr;
 void* current_user = nullptr;
-LogLevel current_level = LogLevel::kInfo;
+LogLevel current_level = LogLevel::kWarning;
 
 }  // namespace
 

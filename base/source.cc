@@ -42,8 +42,8 @@ CallbackSource::CallbackSource(std::string name, uint64_t size, ReadCallback rea
 
 Status CallbackSource::read_at(uint64_t offset, std::span<std::byte> out) const {
   SLUICE_DO(check_range(name_, offset, out.size(), size_));
-  if (out.empty() || read_(user_, offset, out.data(), out.size()) == 0) return {};
-  return make_error(Code::kFailed, name_, offset, "the program's read function could not read %zu bytes", out.size());
+  if (out.empty() || read_(user_, offset, out.data(), out.size())) return {};
+  return make_error(Code::kFailed, name_, offset, "the program's function could not read %zu bytes", out.size());
 }
 
 }  // namespace sluice

@@ -43,8 +43,8 @@ class FileSource final : public ByteSource {
   uint64_t base_ = 0, length_ = 0;
 };
 
-// Returns 0 after filling `bytes` bytes from `offset` on, anything else if it could not. May be called from any thread.
-using ReadCallback = int (*)(void* user, uint64_t offset, void* out, size_t bytes);
+// Fills `bytes` bytes from `offset` on; false if it could not. May be called from any thread.
+using ReadCallback = bool (*)(void* user, uint64_t offset, void* out, size_t bytes);
 
 class CallbackSource final : public ByteSource {
  public:

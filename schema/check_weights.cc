@@ -12,8 +12,7 @@ namespace sluice {
 
 namespace {
 
-constexpr uint32_t kMaxMembers = 8;  // of an extent
-constexpr uint32_t kMaxPlanes = 6;   // of a format: one per bit
+constexpr uint32_t kMaxPlanes = 6;  // of a format: one per bit
 
 bool planes_layout(const fb::Header& header) { return header.layout()->string_view() == "planes"; }
 
@@ -140,6 +139,21 @@ Status check_chunk_size(const HeaderCheck& check, uint32_t index, const ExtentSh
   return {};
 }
 
+// An expert's extent holds its gate, up and down in this order; later planes those of them that have such a plane.
+Status check_expert(const HeaderCheck& check, uint32_t index) {
+  const fb::Extent& extent = *check.header.extents()->Get(index);
+  const uint32_t n_members = extent.members()->size();
+  bool right = extent.plane() != 0 || n_members == 3;
+  int before = int(fb::Role::ExpertGate) - 1;
+  for (uint32_t m = 0; m < n_members; ++m) {
+    const int role = int(check.header.tensors()->Get(extent.members()->Get(m))->role());
+    right = right && role > before && role <= int(fb::Role::ExpertDown);
+    before = role;
+  }
+  if (right) return {};
+  return check.refuse("extent %u: it is not the gate, up and down of an expert in this order", index);
+}
+
 // The members and fields of one extent; `planes_seen` collects, per tensor, which planes have a place.
 Status check_extent(const HeaderCheck& check, uint32_t index, std::vector<uint8_t>& planes_seen) {
   const fb::Header& header = check.header;
@@ -192,6 +206,7 @@ Status check_extent(const HeaderCheck& check, uint32_t index, std::vector<uint8_
                           extent.strip_bytes()->Get(m), bytes);
     }
   }
+  if (expert) SLUICE_DO(check_expert(check, index));
   const ExtentShape shape = shape_of(header, extent);
   uint64_t n_strips = 0;
   for (uint32_t n : shape.n_strips) {

@@ -64,6 +64,10 @@ inline constexpr uint32_t kMaxTemplateBytes = 256u << 10;
 inline constexpr uint32_t kMaxTemplates = 64;
 inline constexpr uint32_t kMaxNameBytes = 4096;
 inline constexpr uint32_t kMaxFeatures = 64;
+inline constexpr uint32_t kMaxMembers = 8;  // of an extent
+// For the FlatBuffers verifier. Tables: formats, tensors and extents, and room for layers, ropes, templates, adapters.
+inline constexpr uint32_t kMaxTableDepth = 16;
+inline constexpr uint32_t kMaxTables = kMaxFormats + kMaxTensors + kMaxExtents + 65536;
 
 // ---- formats -----------------------------------------------------------------------------------------------------
 

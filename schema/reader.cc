@@ -17,10 +17,6 @@ namespace sluice {
 
 namespace {
 
-constexpr uint32_t kMaxTableDepth = 16;
-// Formats, tensors and extents, and room for layers, ropes, templates, adapters.
-constexpr uint32_t kMaxTables = kMaxFormats + kMaxTensors + kMaxExtents + 65536;
-
 Status check_preamble(const Preamble& p, const ByteSource& source) {
   const auto refuse = [&](uint64_t offset, const char* reason) {
     return make_error(Code::kBadModel, source.name(), offset, "%s", reason);

@@ -14,6 +14,7 @@ build_packages=(g++ cmake ninja-build flatbuffers-compiler libflatbuffers-dev li
   libedit-dev pkg-config)
 fetch_packages=(python3 python3-pip)
 test_packages=(catch2 libpcre2-dev)
+arm_packages=(g++-aarch64-linux-gnu qemu-user) # where ARM code is tested by cross-compiling and emulation
 
 say() { printf 'sluice: %s\n' "$*" >&2; }
 fail() {

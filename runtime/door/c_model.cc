@@ -3,39 +3,21 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "base/source.h"
 #include "runtime/door/handles.h"
 #include "runtime/model/dequantize.h"
 #include "runtime/model/describe.h"
-#include "runtime/model/descriptor_source.h"
 
 using namespace sluice;
 using namespace sluice::door;
 
 namespace {
 
-// The embedding program's callback as a ByteSource; its name and functions are copied.
-class ForeignSource final : public ByteSource {
- public:
-  explicit ForeignSource(const sluice_source& source)
-      : source_(source), name_(source.name ? source.name : "model source") {}
-  uint64_t size() const override { return source_.length; }
-  const std::string& name() const override { return name_; }
-  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
-    if (offset > source_.length || out.size() > source_.length - offset)
-      return make_error(Code::kBadModel, name_, offset, "%zu bytes expected, but the model ends at %llu", out.size(),
-                        (unsigned long long)(source_.length));
-    if (!source_.read(source_.user, offset, out.data(), out.size()))
-      return make_error(Code::kFailed, name_, offset, "the program could not read %zu bytes", out.size());
-    return {};
-  }
-
- private:
-  sluice_source source_;
-  std::string name_;
-};
-
 Status open_model(std::shared_ptr<const ByteSource> source, sluice_model** model) {
   SLUICE_TRY(std::shared_ptr<const Model> opened, Model::open(std::move(source)));
+  const fb::Header& header = opened->header();
+  log(LogLevel::kInfo, "%s: opened, %llu parameters, %llu bytes", opened->name().c_str(),
+      (unsigned long long)(header.n_parameters()), (unsigned long long)(header.file_bytes()));
   *model = new sluice_model{std::move(opened)};
   return {};
 }
@@ -74,14 +56,16 @@ sluice_status sluice_model_open(const char* path, sluice_model** model, sluice_e
 sluice_status sluice_model_open_source(const sluice_source* source, sluice_model** model, sluice_error* error) {
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_model_open_source", source, model));
-    SLUICE_TRY(const sluice_source s, read_struct("sluice_model_open_source", source, sluice_source SLUICE_SOURCE_INIT));
+    SLUICE_TRY(const sluice_source s,
+               read_struct("sluice_model_open_source", source, sluice_source SLUICE_SOURCE_INIT));
     if (s.fd >= 0) {
-      SLUICE_TRY(std::shared_ptr<const DescriptorSource> part,
-                 DescriptorSource::open(s.fd, s.offset, s.length, s.name ? s.name : "model descriptor"));
+      SLUICE_TRY(InputFile file, InputFile::duplicate(s.fd, s.name ? s.name : "model descriptor"));
+      SLUICE_TRY(std::shared_ptr<const FileSource> part, FileSource::part(std::move(file), s.offset, s.length));
       return open_model(std::move(part), model);
     }
     SLUICE_DO(require("sluice_model_open_source: read", s.read));
-    return open_model(std::make_shared<ForeignSource>(s), model);
+    const char* name = s.name ? s.name : "model source";
+    return open_model(std::make_shared<CallbackSource>(name, s.length, s.read, s.user), model);
   });
 }
 

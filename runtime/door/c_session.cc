@@ -225,6 +225,7 @@ sluice_status sluice_session_feed(sluice_session* session, const int32_t* tokens
     const std::span<const bool> wants = wants_logits ? std::span(wants_logits, n_tokens) : std::span<const bool>();
     const Turn turn(*session->owner);
     SLUICE_DO(turn.status());
+    session->session->take_cancel();  // one that came when nothing ran
     return session->session->feed({tokens, n_tokens}, wants, give);
   });
 }

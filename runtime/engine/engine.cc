@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "runtime/engine/rope.h"
 #include "runtime/model/shape.h"
 #include "schema/layout.h"
@@ -89,6 +90,10 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   engine->sequences_.resize(plan.max_rows);
   engine->program_ = Program(*model, engine->tensors_, engine->weights_, engine->buffers_,
                              engine->logits_.as<float>().data(), &engine->rows_);
+  const BackendInfo& info = engine->backend_->info();
+  log(LogLevel::kInfo, "%s: computed by %s (%s) on %d threads, context %u, %llu of %llu bytes planned",
+      model->name().c_str(), info.name.c_str(), info.isa.c_str(), plan.n_threads, plan.n_ctx,
+      (unsigned long long)(plan.planned_bytes), (unsigned long long)(plan.budget_bytes));
   return engine;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/kv/kv_cache.h"
 
+#include "base/accountant.h"
 #include "base/checked.h"
 
 namespace sluice {
@@ -37,7 +38,7 @@ uint64_t kv_layer_bytes(const KvLayerShape& shape, KvType type, uint32_t n_slots
 uint64_t kv_cache_bytes(std::span<const KvLayerShape> layers, KvType type, uint32_t n_ctx) {
   uint64_t bytes = 0;
   for (const KvLayerShape& shape : layers) bytes += kv_layer_bytes(shape, type, kv_slots(n_ctx));
-  return round_up(bytes, 4096);
+  return block_bytes(bytes);
 }
 
 Result<KvCache> KvCache::create(std::span<const KvLayerShape> layers, KvType type, uint32_t n_ctx,

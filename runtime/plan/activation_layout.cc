@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/backend.h"
+#include "base/accountant.h"
 #include "base/checked.h"
 
 namespace sluice {
@@ -54,7 +55,7 @@ ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows) {
     layout.rope_sin.push_back(arena.take(rows * half * sizeof(float)));
   }
   layout.gather_rows = arena.take(rows * shape.gather_row_bytes);
-  layout.total = round_up(arena.total(), 4096);
+  layout.total = block_bytes(arena.total());
   return layout;
 }
 

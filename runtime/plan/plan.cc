@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/checked.h"
+#include "base/accountant.h"
 #include "runtime/plan/activation_layout.h"
 #include "runtime/sampling/sampler.h"
 
@@ -14,11 +14,11 @@ namespace {
 // Measured (x86-64, glibc 2.36, release build, SmolLM2 in chat, /proc/PID/status): program and libraries 5.4 MiB
 // (RssFile), page tables 0.3 MiB (VmPTE); the rest is room for the heap of small objects.
 constexpr uint64_t kProgramBytes = 8 << 20;
-// Touched stack, thread-local storage and kernel stack of one worker.
-constexpr uint64_t kThreadBytes = 64 << 10;
+// Touched stack, thread-local storage and kernel stack of one worker: at least this, and a few pages.
+constexpr uint64_t kThreadBytes = 64 << 10, kThreadPages = 4;
 
 // Blocks end on page borders: 16 of them, with room to spare.
-constexpr uint64_t kRoundingBytes = 16 * 4096;
+constexpr uint64_t kRoundedBlocks = 16;
 
 struct Sizes {
   int n_threads;
@@ -29,19 +29,19 @@ std::array<uint64_t, size_t(Part::kCount)> parts_of(const ModelShape& shape, con
   std::array<uint64_t, size_t(Part::kCount)> parts{};
   const auto part = [&](Part p) -> uint64_t& { return parts[size_t(p)]; };
   const std::vector<KvLayerShape> kv = kv_shapes(shape);
-  part(Part::kWeights) = round_up(shape.weight_bytes, 4096) + round_up(shape.vector_bytes, 4096);
+  part(Part::kWeights) = block_bytes(shape.weight_bytes) + block_bytes(shape.vector_bytes);
   part(Part::kKv) = kv_cache_bytes(kv, device.kv_type, sizes.n_ctx);
   part(Part::kActivations) = activation_layout(shape, sizes.max_rows).total;
-  part(Part::kLogits) = round_up(uint64_t(sizes.max_logit_rows) * shape.n_vocab * sizeof(float), 4096) +
+  part(Part::kLogits) = block_bytes(uint64_t(sizes.max_logit_rows) * shape.n_vocab * sizeof(float)) +
                         Sampler::buffer_bytes(shape.n_vocab, sizes.n_ctx) +
-                        round_up(uint64_t(sizes.n_ctx) * sizeof(int32_t), 4096);  // the tokens a session holds
+                        block_bytes(uint64_t(sizes.n_ctx) * sizeof(int32_t));  // the tokens a session holds
   part(Part::kScratch) =
-      device.scratch_bytes(step_limits(shape, sizes.n_ctx, sizes.max_rows, sizes.max_logit_rows));
+      block_bytes(device.scratch_bytes(step_limits(shape, sizes.n_ctx, sizes.max_rows, sizes.max_logit_rows)));
   part(Part::kHeader) = shape.header_bytes;
   part(Part::kTokenizer) = shape.tokenizer_bytes;
   part(Part::kTables) = shape.table_bytes;
-  part(Part::kIo) = round_up(shape.gather_chunk_bytes, 4096) + kRoundingBytes;
-  part(Part::kThreads) = uint64_t(sizes.n_threads) * kThreadBytes;
+  part(Part::kIo) = block_bytes(shape.gather_chunk_bytes) + kRoundedBlocks * page_bytes();
+  part(Part::kThreads) = uint64_t(sizes.n_threads) * std::max(kThreadBytes, kThreadPages * page_bytes());
   part(Part::kProgram) = kProgramBytes;
   return parts;
 }

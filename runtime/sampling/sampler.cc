@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/checked.h"
+#include "base/accountant.h"
 #include "runtime/sampling/exact_exp.h"
 #include "runtime/sampling/random.h"
 
@@ -20,9 +20,8 @@ std::span<const int32_t> window(std::span<const int32_t> history, int32_t n, siz
 }  // namespace
 
 uint64_t Sampler::buffer_bytes(uint32_t n_vocab, uint32_t n_ctx) {
-  return round_up(uint64_t(n_vocab) * (sizeof(Candidate) + sizeof(float)) +
-                      uint64_t(n_ctx) * (sizeof(Repetition) + sizeof(int32_t)),
-                  4096);
+  return block_bytes(uint64_t(n_vocab) * (sizeof(Candidate) + sizeof(float)) +
+                     uint64_t(n_ctx) * (sizeof(Repetition) + sizeof(int32_t)));
 }
 
 Result<Sampler> Sampler::create(uint32_t n_vocab, uint32_t n_ctx, Accountant& accountant) {

@@ -7,18 +7,15 @@
 #include <mutex>
 #include <new>
 
-#include "runtime/model/descriptor_source.h"
+#include "base/source.h"
 
 namespace sluice {
 namespace {
 
 // Forgets the pages of a range of the source, where it is a file.
 void drop_pages(const ByteSource& source, uint64_t offset, uint64_t bytes) {
-  int fd = -1;
-  uint64_t base = 0;
-  if (auto* file = dynamic_cast<const FileSource*>(&source)) fd = file->file().fd(), base = file->base();
-  if (auto* part = dynamic_cast<const DescriptorSource*>(&source)) fd = part->fd(), base = part->base();
-  if (fd >= 0) posix_fadvise(fd, off_t(base + offset), off_t(bytes), POSIX_FADV_DONTNEED);
+  if (auto* file = dynamic_cast<const FileSource*>(&source))
+    posix_fadvise(file->file().fd(), off_t(file->base() + offset), off_t(bytes), POSIX_FADV_DONTNEED);
 }
 
 struct Loading {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <thread>
 
 #include "workshop.h"
@@ -133,7 +134,8 @@ TEST_CASE("what an interrupted conversion left is removed by the next one", "[ap
   const std::string name = json_of(shop.run({"list", "--json"}))["models"][0]["name"];
   const std::string folder = "cache/sluice/models";
   std::filesystem::remove(shop / (folder + "/" + name + ".slm"));
-  shop.file(folder + "/" + name + ".slm.12345-0.part", "half");
+  const std::string half = shop.file(folder + "/.sluice-12345-0.part", "half");
+  std::filesystem::last_write_time(half, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
   REQUIRE(shop.run({"inspect", shop.model}).code == 0);
   CHECK(shop.files_in(folder) == std::vector<std::string>{name + ".lock", name + ".slm"});
 }

@@ -122,8 +122,10 @@ Ran run_sluice(const std::vector<std::string>& arguments, const Setting& setting
   }
   close_and_forget(in[1]);
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  rusage used{};
+  while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR) {
   }
+  ran.peak_bytes = uint64_t(used.ru_maxrss) * 1024;
   if (WIFEXITED(status)) ran.code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) ran.signal = WTERMSIG(status);
   return ran;

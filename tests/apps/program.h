@@ -2,6 +2,7 @@
 // Runs the real program as a user would: arguments, standard input, environment, signals; collects what it wrote and
 // how it ended. No shell takes part.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,6 +14,7 @@ struct Ran {
   int code = -1;   // exit code; -1 if a signal ended it
   int signal = 0;  // that signal
   std::string out, err;
+  uint64_t peak_bytes = 0;  // most memory it held at once (resident set), or what this process holds if that is more
 };
 
 struct Setting {

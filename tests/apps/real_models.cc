@@ -130,6 +130,38 @@ int identical(const Place& place) {
   return n_compared >= 4 ? 0 : fail("at least scalar and one vector path must run", {});
 }
 
+// In the smallest budget that `plan` names the model answers a prompt that nearly fills its context, with what it
+// answers in any other, and the process never holds more than that budget.
+int budget(const Place& place) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return skip("sanitizers take memory of their own");
+#endif
+  const std::vector<std::string> shape = {"--context", "1024", "--threads", "2"};
+  std::vector<std::string> plan = {"plan", place.slm, "--json"};
+  plan.insert(plan.end(), shape.begin(), shape.end());
+  const Ran planned = run_sluice(plan, setting());
+  const Json figures = Json::parse(planned.out, nullptr, false);
+  if (planned.code != 0 || !figures.is_object()) return fail("plan", planned);
+  const uint64_t least = figures["minimum_bytes"];
+
+  std::string prompt = "Count:";
+  for (int i = 0; i < 250; ++i) prompt += " " + std::to_string(i);
+  std::vector<std::string> run = {"run", place.slm, "--raw", "-p", prompt, "--temp", "0", "-n", "400", "--json"};
+  run.insert(run.end(), shape.begin(), shape.end());
+  const Ran ample = run_sluice(run, setting());
+  run.insert(run.end(), {"--memory", std::to_string(least)});
+  const Ran tight = run_sluice(run, setting());
+  const Json answer = Json::parse(tight.out, nullptr, false), other = Json::parse(ample.out, nullptr, false);
+  if (tight.code != 0 || !answer.is_object()) return fail("run in the smallest budget", tight);
+  if (ample.code != 0 || !other.is_object()) return fail("run without a budget", ample);
+  printf("budget %llu bytes, peak %llu (%.1f %%), %d tokens; without a budget %llu bytes\n", (unsigned long long)least,
+         (unsigned long long)tight.peak_bytes, 100.0 * double(tight.peak_bytes) / double(least),
+         int(answer["tokens"].size() + answer["prompt_tokens"].size()), (unsigned long long)ample.peak_bytes);
+  if (answer["tokens"] != other["tokens"]) return fail("the answers differ", tight);
+  if (tight.peak_bytes > least) return fail("the process held more than its budget", tight);
+  return 0;
+}
+
 // Ten turns that lean on one another: the answers must use what was said before.
 int chat(const Place& place) {
   struct Turn {
@@ -180,6 +212,7 @@ int check(const std::string& name, const Place& place) {
   if (name == "reference") return reference(place, false);
   if (name == "exact") return reference(place, true);
   if (name == "identical") return identical(place);
+  if (name == "budget") return budget(place);
   if (name == "chat") return chat(place);
   printf("no such check: %s\n", name.c_str());
   return 2;

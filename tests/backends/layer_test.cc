@@ -21,7 +21,7 @@ TEST_CASE("layers give the scalar path's bits on every ISA and thread count", "[
 }
 
 TEST_CASE("a prompt fed in any chunks or in unit ranges gives equal bits, across blocks of 256 slots",
-          "[backends][layer]") {
+          "[backends][layer][long]") {
   for (const LayerConfig& c : layer_configs()) {
     const LayerModel m(c);
     Device device(cpu_isas().back(), 2);

@@ -48,9 +48,9 @@ TEST_CASE("a callback is never asked for bytes outside its size, and its failure
       "memory", 10,
       [](void* user, uint64_t offset, void* out, size_t n) {
         const State& s = *static_cast<State*>(user);
-        if (s.broken || offset + n > s.text.size()) return 1;
+        if (s.broken || offset + n > s.text.size()) return false;
         memcpy(out, s.text.data() + offset, n);
-        return 0;
+        return true;
       },
       &state);
   CHECK(read(source, 3, 4) == "3456");

@@ -25,14 +25,14 @@ struct Image {
   const uint8_t* header;
 };
 
-int read_image(void* user, uint64_t offset, void* out, size_t n) {
+bool read_image(void* user, uint64_t offset, void* out, size_t n) {
   const auto& image = *static_cast<const Image*>(user);
   auto* to = static_cast<uint8_t*>(out);
   memset(to, 0x21, n);
   if (offset == 0) memcpy(to, &image.preamble, n < sizeof image.preamble ? n : sizeof image.preamble);
   if (offset == kHeaderOffset)
     memcpy(to, image.header, n < image.preamble.header_bytes ? n : image.preamble.header_bytes);
-  return 0;
+  return true;
 }
 
 void try_header(const uint8_t* data, size_t size) {
@@ -48,7 +48,7 @@ void try_header(const uint8_t* data, size_t size) {
   p.file_bytes = round_up(kHeaderOffset + size, kSlmAlignment);
   // The header repeats the file's size; a fuzzer would not guess it.
   std::vector<uint8_t> fixed(data, data + size);
-  flatbuffers::Verifier verifier(data, size, 16, 200000);
+  flatbuffers::Verifier verifier(data, size, kMaxTableDepth, kMaxTables);
   if (size >= 8 && fb::VerifyHeaderBuffer(verifier)) {
     auto* root = reinterpret_cast<flatbuffers::Table*>(
         reinterpret_cast<uint8_t*>(flatbuffers::GetMutableRoot<fb::Header>(fixed.data())));
@@ -92,7 +92,7 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 // Most of a tiny header is its bucket table. Mutates a short stretch somewhere else, of unchanged length, most times.
 extern "C" __attribute__((visibility("default"))) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                                                                  size_t max_size, unsigned seed) {
-  flatbuffers::Verifier verifier(data, size, 16, 200000);
+  flatbuffers::Verifier verifier(data, size, kMaxTableDepth, kMaxTables);
   if (seed % 8 == 0 || size < 8 || !sluice::fb::VerifyHeaderBuffer(verifier)) {
     return LLVMFuzzerMutate(data, size, max_size);
   }

@@ -34,6 +34,30 @@ struct Opened {
 
 }  // namespace
 
+TEST_CASE("the log sink hears what was opened and how it is computed", "[runtime][door]") {
+  std::vector<std::string> heard;
+  const auto sink = [](void* user, sluice_log_level level, const char* text) {
+    static_cast<std::vector<std::string>*>(user)->push_back(std::to_string(level) + " " + text);
+  };
+  sluice_set_log(sink, &heard, SLUICE_LOG_INFO);
+  { const Opened opened; }
+  sluice_set_log(sink, &heard, SLUICE_LOG_WARNING);
+  { const Opened quiet; }
+  sluice_set_log(nullptr, nullptr, SLUICE_LOG_WARNING);
+  REQUIRE(heard.size() == 2);
+  CHECK(heard[0].find("parameters") != std::string::npos);
+  CHECK(heard[1].find("computed by cpu") != std::string::npos);
+  CHECK(heard[1].find("context 64") != std::string::npos);
+}
+
+TEST_CASE("a cancel that finds nothing running is forgotten", "[runtime][door]") {
+  Opened opened;
+  sluice_session_cancel(opened.session.get());
+  const int32_t tokens[] = {1, 2, 3};
+  CHECK(sluice_session_feed(opened.session.get(), tokens, 3, nullptr, nullptr, nullptr, &opened.error) == SLUICE_OK);
+  CHECK(sluice_session_length(opened.session.get()) == 3);
+}
+
 TEST_CASE("NULL arguments are usage errors and closing NULL is allowed", "[runtime][door]") {
   sluice_error e = SLUICE_ERROR_INIT;
   sluice_model* model = nullptr;

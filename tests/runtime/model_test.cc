@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
+#include "base/source.h"
 #include "runtime/model/dequantize.h"
 #include "runtime/model/describe.h"
-#include "runtime/model/descriptor_source.h"
 #include "runtime/model/verify.h"
 #include "support/catch.h"
 #include "toy.h"
@@ -78,9 +78,13 @@ TEST_CASE("a model inside another file opens through a descriptor", "[runtime][m
   const std::string package = "PACKAGE" + *bytes + "more";
   REQUIRE(write_small_file(folder / "package", std::as_bytes(std::span(package.data(), package.size()))).ok());
   const int fd = ::open((folder / "package").c_str(), O_RDONLY);
-  auto source = DescriptorSource::open(fd, 7, bytes->size(), "asset");
+  const auto part = [&](uint64_t base, uint64_t length) {
+    return FileSource::part(InputFile::duplicate(fd, "asset").value(), base, length);
+  };
+  auto source = part(7, bytes->size());
   REQUIRE(source.ok());
-  CHECK(!DescriptorSource::open(fd, 8, package.size(), "asset").ok());
+  CHECK(!part(8, package.size()).ok());
+  CHECK(InputFile::duplicate(-1, "asset").error().code == Code::kFailed);
   close(fd);  // the source has its own
   auto model = Model::open(*source);
   REQUIRE(model.ok());

@@ -52,7 +52,7 @@ TEST_CASE("a plan is the sum of its parts and each part is what its room says", 
   CHECK(plan.part(Part::kWeights) == (40 << 20) + 12288);
   CHECK(plan.part(Part::kKv) == 4 * 4096 * 2 * (64 + 64 + 4 + 2));
   CHECK(plan.part(Part::kActivations) == activation_layout(shape, 512).total);
-  CHECK(plan.part(Part::kLogits) == 40960 + Sampler::buffer_bytes(10000, 4096) + 4096 * 4);
+  CHECK(plan.part(Part::kLogits) == block_bytes(40000) + Sampler::buffer_bytes(10000, 4096) + block_bytes(4096 * 4));
   CHECK(plan.part(Part::kScratch) == 512000);
 }
 
@@ -169,12 +169,13 @@ TEST_CASE("buffers of the activation layout do not overlap", "[runtime][plan]") 
   shape.has_post_norms = true;
   shape.rope_halves = {32, 32};
   const ActivationLayout at = activation_layout(shape, 7);
-  const std::vector<uint64_t> places = {at.x[0], at.x[1], at.branch, at.q, at.attended.f32, at.attended.q8,
-                                        at.attended.scale, at.attended.sum16, at.ffn.f32, at.ffn.q8, at.ffn.scale,
-                                        at.ffn.sum16, at.rope_cos[0], at.rope_sin[0], at.rope_cos[1], at.rope_sin[1]};
-  const std::vector<uint64_t> bytes = {7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4, 7 * 512,
-                                       7 * 16 * 4, 7 * 32 * 4, 7 * 1536 * 4, 7 * 1536, 7 * 48 * 4, 7 * 96 * 4,
-                                       7 * 32 * 4, 7 * 32 * 4, 7 * 32 * 4, 7 * 32 * 4};
+  const std::vector<uint64_t> places = {at.x[0],         at.x[1],        at.branch,         at.q,
+                                        at.attended.f32, at.attended.q8, at.attended.scale, at.attended.sum16,
+                                        at.ffn.f32,      at.ffn.q8,      at.ffn.scale,      at.ffn.sum16,
+                                        at.rope_cos[0],  at.rope_sin[0], at.rope_cos[1],    at.rope_sin[1]};
+  const std::vector<uint64_t> bytes = {7 * 512 * 4, 7 * 512 * 4, 7 * 512 * 4,  7 * 512 * 4, 7 * 512 * 4, 7 * 512,
+                                       7 * 16 * 4,  7 * 32 * 4,  7 * 1536 * 4, 7 * 1536,    7 * 48 * 4,  7 * 96 * 4,
+                                       7 * 32 * 4,  7 * 32 * 4,  7 * 32 * 4,   7 * 32 * 4};
   for (size_t i = 0; i < places.size(); ++i) {
     CHECK(places[i] % 64 == 0);
     CHECK(places[i] + bytes[i] <= (i + 1 < places.size() ? places[i + 1] : at.total));

@@ -247,7 +247,12 @@ TEST_CASE("experts must be complete and their extents signed") {
           {"its hash is not", [](HeaderT& h) { extent_of(h, Role::ExpertGate).hash ^= 1; }},
           {"do not suit its access", [](HeaderT& h) { extent_of(h, Role::ExpertGate).expert = -1; }},
           {"belongs to another layer or expert", [](HeaderT& h) { extent_of(h, Role::ExpertGate).expert = 1; }},
-          {"a second ExpertGate", [](HeaderT& h) { h.tensors[tensor_of(h, Role::ExpertUp)]->role = Role::ExpertGate; }},
+          {"gate, up and down", [](HeaderT& h) { h.tensors[tensor_of(h, Role::ExpertUp)]->role = Role::ExpertGate; }},
+          {"gate, up and down",
+           [](HeaderT& h) {
+             std::swap(h.tensors[tensor_of(h, Role::ExpertGate)]->role, h.tensors[tensor_of(h, Role::ExpertUp)]->role);
+           }},
+          {"gate, up and down", [](HeaderT& h) { h.tensors[tensor_of(h, Role::ExpertUp)]->role = Role::FfnUp; }},
           {"expert 2",
            [](HeaderT& h) {
              fb::ExtentT& extent = extent_of(h, Role::ExpertGate);
@@ -366,7 +371,8 @@ TEST_CASE("a look-up table in a wrong order opens, may be used, and is found by 
   const auto contains = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   using fb::HeaderT;
   CHECK(verify([](HeaderT&) {}).empty());
-  CHECK(contains(verify([](HeaderT& h) { std::swap(h.vocab->text_order[66], h.vocab->text_order[67]); }), "not sorted"));
+  CHECK(
+      contains(verify([](HeaderT& h) { std::swap(h.vocab->text_order[66], h.vocab->text_order[67]); }), "not sorted"));
   CHECK(contains(verify([](HeaderT& h) { h.vocab->text_order[66] = h.vocab->text_order[65]; }), "not sorted"));
   CHECK(!verify([](HeaderT& h) { std::reverse(h.vocab->text_order.begin(), h.vocab->text_order.end()); }).empty());
   CHECK(!verify([](HeaderT& h) { h.vocab->text_order.assign(300, 299); }).empty());

@@ -70,7 +70,7 @@ TEST_CASE("a model opens at any offset of another file and through a callback") 
 
   const auto read = [](void* user, uint64_t offset, void* out, size_t n) {
     static_cast<std::string*>(user)->copy(static_cast<char*>(out), n, offset);
-    return 0;
+    return true;
   };
   CHECK(open_slm(std::make_shared<CallbackSource>("memory", bytes.size(), read, &bytes), accountant).ok());
 }

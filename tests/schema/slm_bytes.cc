@@ -47,7 +47,7 @@ void replace_header(Bytes& file, fb::HeaderT& header) {
 Result<SlmFile> open_bytes(Bytes& file, Accountant& accountant) {
   const auto read = [](void* user, uint64_t offset, void* out, size_t n) {
     memcpy(out, static_cast<const Bytes*>(user)->data() + offset, n);
-    return 0;
+    return true;
   };
   return open_slm(std::make_shared<CallbackSource>("mutant.slm", file.size(), read, &file), accountant);
 }

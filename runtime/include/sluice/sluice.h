@@ -66,7 +66,9 @@ SLUICE_API void sluice_text_free(sluice_text* text);
 SLUICE_API const char* sluice_version(void); /* "0.1.0" */
 
 typedef enum sluice_log_level { SLUICE_LOG_ERROR, SLUICE_LOG_WARNING, SLUICE_LOG_INFO, SLUICE_LOG_DEBUG } sluice_log_level;
-/* Process-wide; NULL restores stderr. */
+/* Where the library's messages go: what a model and an engine were opened with (info), nothing else so far. Errors are
+ * returned, not logged. Process-wide, before other calls; a NULL sink restores stderr, where only warnings and errors
+ * appear unless `most_verbose` asks for more. */
 SLUICE_API void sluice_set_log(void (*sink)(void* user, sluice_log_level level, const char* text), void* user,
                                sluice_log_level most_verbose);
 
@@ -272,7 +274,8 @@ typedef struct sluice_result {
  * message). Cancelling is not a failure: result->finish says it, and the session stays usable. */
 SLUICE_API sluice_status sluice_generate(sluice_session* session, const sluice_request* request, sluice_result* result,
                                          sluice_error* error);
-/* Ends a running generate or feed within a layer's time. From any thread, also from a signal handler. */
+/* Ends a running generate or feed within a layer's time; does nothing when none runs. From any thread, also from a signal
+ * handler. */
 SLUICE_API void sluice_session_cancel(sluice_session* session);
 
 /* The lower door, for evaluation and own samplers. Feeds tokens after what the session holds. For each of them that
