@@ -15,9 +15,12 @@ inline constexpr uint32_t kNoName = ~0u;
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
+enum class Spread : uint8_t { kNo, kList, kDict };  // f(x), f(*x), f(**x)
+
 struct Argument {
   uint32_t name = kNoName;  // of a keyword argument
   ExprPtr value;            // slices: may be null
+  Spread spread = Spread::kNo;
 };
 
 // One link of a postfix chain: .name [item] [a:b:c] (arguments) |filter(arguments) is [not] test(arguments)
@@ -112,6 +115,8 @@ struct Statement {
   std::vector<Body> bodies;                            // kIf: per branch, then else; kFor: body, else
   std::vector<std::shared_ptr<Parameter>> parameters;  // kMacro, kCall
   std::vector<Link> filters;                           // kSetBlock, kFilter
+  bool recursive = false;                              // kFor
+  bool more_values = false, more_names = false;        // kMacro, kCall: its body speaks of varargs, kwargs
 };
 
 struct Template {

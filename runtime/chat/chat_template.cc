@@ -29,9 +29,9 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view text, const TemplateLi
   return t;
 }
 
-Result<std::string> ChatTemplate::render(const jinja::Value& context) const {
+Result<std::string> ChatTemplate::render(const jinja::Value& context, std::optional<int64_t> now) const {
   if (!program_) return std::string();
-  return jinja::Interpreter(*program_->parsed, program_->limits).run(context);
+  return jinja::Interpreter(*program_->parsed, program_->limits, now).run(context);
 }
 
 }  // namespace sluice

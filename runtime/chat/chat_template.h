@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,8 +35,9 @@ class ChatTemplate {
 
   // `context` is a dict whose members are the template's variables (messages, tools, add_generation_prompt,
   // bos_token, eos_token, …); the template cannot change it. kUsage with the template's own words when it calls
-  // raise_exception; kBadModel for errors of the template and exceeded limits.
-  Result<std::string> render(const jinja::Value& context) const;
+  // raise_exception; kBadModel for errors of the template and exceeded limits. `now` (Unix time) stands in for the
+  // clock that strftime_now reads.
+  Result<std::string> render(const jinja::Value& context, std::optional<int64_t> now = {}) const;
 
  private:
   struct Program;

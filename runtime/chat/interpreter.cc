@@ -24,6 +24,8 @@ Result<std::string> Interpreter::run(const Value& context) {
     const std::string& text = program_.names[name];
     if (text == "loop") loop_name_ = name;
     if (text == "caller") caller_name_ = name;
+    if (text == "varargs") varargs_name_ = name;
+    if (text == "kwargs") kwargs_name_ = name;
     const Value* v = context.is(Kind::kDict) ? context.dict().find(text) : nullptr;
     if (v == nullptr) continue;
     if (too_large(*v)) return Error{Code::kUsage, "\"" + text + "\" is too large", "chat template", kNoOffset};
@@ -137,7 +139,10 @@ void Interpreter::assign(uint32_t name, Value v) {
 std::string Interpreter::captured(const Body& body) {
   std::string text;
   std::string* before = std::exchange(out_, &text);
+  Scope inner{scope_, {}};
+  scope_ = &inner;
   run_body(body);
+  scope_ = inner.parent;
   out_ = before;
   return text;
 }
@@ -207,29 +212,35 @@ Interpreter::Flow Interpreter::run_statement(const Statement& s) {
   return Flow::kNext;
 }
 
-Interpreter::Flow Interpreter::run_for(const Statement& s) {
-  Scope inner{scope_, {}};
-  auto bind = [&](const Value& item) {
-    inner.variables.clear();
-    if (s.targets.size() == 1) {
-      inner.variables.emplace_back(s.targets[0], item);
-      return;
-    }
-    std::vector<Value> parts = iterate(item);
-    if (!failed_ && parts.size() != s.targets.size()) {
-      fail("expected " + std::to_string(s.targets.size()) + " values to unpack, found " + std::to_string(parts.size()));
-    }
-    for (size_t k = 0; k < s.targets.size() && !failed_; ++k) inner.variables.emplace_back(s.targets[k], parts[k]);
-  };
+void Interpreter::bind(const Statement& s, const Value& item, Scope& scope) {
+  scope.variables.clear();
+  if (s.targets.size() == 1) {
+    scope.variables.emplace_back(s.targets[0], item);
+    return;
+  }
+  std::vector<Value> parts = iterate(item);
+  if (!failed_ && parts.size() != s.targets.size()) {
+    fail("expected " + std::to_string(s.targets.size()) + " values to unpack, found " + std::to_string(parts.size()));
+  }
+  for (size_t k = 0; k < s.targets.size() && !failed_; ++k) scope.variables.emplace_back(s.targets[k], parts[k]);
+}
 
+Interpreter::Flow Interpreter::run_for(const Statement& s) { return run_loop(s, eval(*s.expressions[0]), 1); }
+
+Interpreter::Flow Interpreter::run_loop(const Statement& s, const Value& over, int64_t depth) {
+  Scope inner{scope_, {}};
   auto loop = std::make_shared<LoopState>();
-  loop->items = iterate(eval(*s.expressions[0]));
-  loop->depth = ++loops_;
+  loop->items = iterate(over);
+  loop->depth = depth;
+  if (s.recursive) {
+    loop->statement = &s;
+    loop->around = scope_;
+  }
   if (s.expressions.size() > 1) {
     std::vector<Value> kept;
     scope_ = &inner;
     for (const Value& item : loop->items) {
-      bind(item);
+      bind(s, item, inner);
       if (!step()) break;
       if (truth(eval(*s.expressions[1]))) kept.push_back(item);
     }
@@ -242,15 +253,33 @@ Interpreter::Flow Interpreter::run_for(const Statement& s) {
   loop_value.object = loop;
   scope_ = &inner;
   for (; loop->index < loop->items.size() && step(); ++loop->index) {
-    bind(loop->items[loop->index]);
+    bind(s, loop->items[loop->index], inner);
     if (failed_) break;
     if (loop_name_ != kNoName) inner.variables.emplace_back(loop_name_, loop_value);
     if (run_body(s.bodies[0]) == Flow::kBreak) break;
   }
   scope_ = inner.parent;
-  --loops_;
-  if (loop->items.empty() && s.bodies.size() > 1 && !failed_) return run_body(s.bodies[1]);
+  loop->around = nullptr;  // whoever still holds the loop
+  const bool none = loop->items.empty();
+  if (none && s.bodies.size() > 1 && !failed_) return run_body(s.bodies[1]);
   return Flow::kNext;
+}
+
+// loop(items) in a recursive loop: the text of the whole loop over other items.
+Value Interpreter::call_loop(const Value& value, const Arguments& arguments) {
+  const LoopState& loop = value.as<LoopState>();
+  if (loop.around == nullptr) return fail("only the loop variable of a running {% for … recursive %} can be called");
+  if (arguments.positional.size() != 1 || !arguments.named.empty()) return fail("loop() takes one argument");
+  if (calls_ >= limits_.max_depth) return fail("calls nest more than " + std::to_string(limits_.max_depth) + " deep");
+  std::string text;
+  Scope* const scope = std::exchange(scope_, loop.around);
+  std::string* const before = std::exchange(out_, &text);
+  ++calls_;
+  run_loop(*loop.statement, arguments.positional[0], loop.depth + 1);
+  --calls_;
+  out_ = before;
+  scope_ = scope;
+  return string(std::move(text));
 }
 
 void Interpreter::run_set(const Statement& s, Value v) {
@@ -306,18 +335,28 @@ Value Interpreter::call_macro(const Value& value, Arguments arguments, const Val
   if (calls_ >= limits_.max_depth)
     return fail("macro calls nest more than " + std::to_string(limits_.max_depth) + " deep");
   if (!work(2 * kNameWork * arguments.named.size() * s.parameters.size())) return {};
-  if (arguments.positional.size() > s.parameters.size()) {
+  if (arguments.positional.size() > s.parameters.size() && !s.more_values) {
     return fail("macro '" + name() + "' takes " + std::to_string(s.parameters.size()) + " arguments, " +
                 std::to_string(arguments.positional.size()) + " were given");
   }
+  std::vector<std::pair<Value, Value>> more_names;
   for (const auto& [n, v] : arguments.named) {
-    bool known = std::any_of(s.parameters.begin(), s.parameters.end(),
-                             [&, n = n](const auto& p) { return program_.names[p->name] == n; });
-    if (!known) return fail("macro '" + name() + "' has no parameter '" + std::string(n) + "'");
+    const auto parameter = std::find_if(s.parameters.begin(), s.parameters.end(),
+                                        [&, n = n](const auto& p) { return program_.names[p->name] == n; });
+    if (parameter == s.parameters.end() && n == "caller") continue;
+    if (parameter == s.parameters.end() && !s.more_names)
+      return fail("macro '" + name() + "' has no parameter '" + std::string(n) + "'");
+    if (parameter == s.parameters.end()) {
+      more_names.emplace_back(string(std::string(n)), v);
+    } else if (size_t(parameter - s.parameters.begin()) < arguments.positional.size()) {
+      return fail("macro '" + name() + "' got two values for '" + std::string(n) + "'");
+    }
   }
   Scope inner{&macro.captured, {}};
   if (macro.nested && s.kind == StatementKind::kMacro) inner.variables.emplace_back(s.name, value);
-  if (caller && caller_name_ != kNoName) inner.variables.emplace_back(caller_name_, *caller);
+  const Value* const named_caller = arguments.get(size_t(-1), "caller");
+  if (!caller) caller = named_caller;
+  if (caller_name_ != kNoName) inner.variables.emplace_back(caller_name_, caller ? *caller : Value());
   Scope* before = std::exchange(scope_, &inner);
   for (size_t k = 0; k < s.parameters.size(); ++k) {
     const Parameter& p = *s.parameters[k];
@@ -330,12 +369,17 @@ Value Interpreter::call_macro(const Value& value, Arguments arguments, const Val
     }
     inner.variables.emplace_back(p.name, std::move(v));
   }
+  if (s.more_values) {
+    const size_t taken = std::min(s.parameters.size(), arguments.positional.size());
+    inner.variables.emplace_back(
+        varargs_name_,
+        list({arguments.positional.begin() + ptrdiff_t(taken), arguments.positional.end()}, ListKind::kTuple));
+  }
+  if (s.more_names) inner.variables.emplace_back(kwargs_name_, checked(make_dict(std::move(more_names))));
   ++calls_;
-  int64_t loops = std::exchange(loops_, 0);
   uint32_t line = line_;
   std::string text = captured(s.bodies[0]);
   line_ = failed_ ? line_ : line;
-  loops_ = loops;
   --calls_;
   scope_ = before;
   return string(std::move(text));

@@ -2,7 +2,9 @@
 // Runs a parsed template. The first error sticks: afterwards every value is undefined and every loop ends, so callers
 // look at failed() only where they would go on for long. Steps, output, nesting and sizes of values are bounded.
 #pragma once
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,7 +41,9 @@ struct Macro : Container {
 struct LoopState : Object {
   std::vector<Value> items;
   size_t index = 0;
-  int64_t depth = 1;
+  int64_t depth = 1;                     // of a recursive loop's calls
+  const Statement* statement = nullptr;  // of a recursive loop while it runs, and what is around it
+  Scope* around = nullptr;
   std::vector<Value> changed;  // arguments of the last loop.changed()
   bool asked = false;
 };
@@ -48,6 +52,7 @@ struct LoopState : Object {
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string_view, Value>> named;
+  std::vector<Value> owners = {};  // of names that the template does not write
 
   // The argument of that place or name, null if it is not given.
   const Value* get(size_t place, std::string_view name) const;
@@ -55,7 +60,8 @@ struct Arguments {
 
 class Interpreter {
  public:
-  Interpreter(const Template& program, const TemplateLimits& limits) : program_(program), limits_(limits) {
+  Interpreter(const Template& program, const TemplateLimits& limits, std::optional<int64_t> now = {})
+      : program_(program), limits_(limits), now_(now) {
     work_.left = limits.max_steps > UINT64_MAX / kStepWork ? UINT64_MAX : limits.max_steps * kStepWork;
   }
   ~Interpreter();
@@ -75,12 +81,13 @@ class Interpreter {
   int order(const Value& a, const Value& b);               // as compare()
   const Value* found(const Dict& dict, const Value& key);  // null if it is not there
   Value checked(Value v);                                  // fails if it is too large
-  Value string(std::string s) { return checked(Value::string(std::move(s))); }
+  Value string(std::string s, bool safe = false) { return checked(Value::string(std::move(s), safe)); }
   Value list(std::vector<Value> items, ListKind kind = ListKind::kList) {
     return checked(make_list(std::move(items), kind));
   }
   std::vector<Value> iterate(const Value& v);                // fails for what cannot be iterated over
   std::string printed(const Value& v, bool repr = false);    // str(v)
+  std::string markup_of(const Value& v);                     // str(v), escaped if it is not safe
   Value attribute(const Value& v, std::string_view name);    // v.name
   Value item(const Value& v, const Value& key);              // v[key]
   Value path(const Value& v, const Value& path);             // "a.b.0" as filters take it
@@ -91,6 +98,7 @@ class Interpreter {
   Value method(const Value& self, std::string_view name, const Arguments& arguments);
   Value function(int64_t which, const Arguments& arguments);
   const TemplateLimits& limits() const { return limits_; }
+  int64_t now() const { return now_ ? *now_ : int64_t(time(nullptr)); }
   std::string missing(const Value& undefined) const;  // "'name' is undefined"
   Value make_namespace();
 
@@ -100,9 +108,12 @@ class Interpreter {
   Flow run_body(const Body& body);
   Flow run_statement(const Statement& s);
   Flow run_for(const Statement& s);
+  Flow run_loop(const Statement& s, const Value& over, int64_t depth);
+  void bind(const Statement& s, const Value& item, Scope& scope);
+  Value call_loop(const Value& loop, const Arguments& arguments);
   void run_set(const Statement& s, Value v);
   void write(std::string_view text);
-  std::string captured(const Body& body);
+  std::string captured(const Body& body);  // run in a scope of its own
   Value make_macro(const Statement& s);
   Value call_macro(const Value& macro, Arguments arguments, const Value* caller);
   Value filtered(Value v, const std::vector<Link>& filters);
@@ -115,6 +126,8 @@ class Interpreter {
   Value arithmetic_integers(Op op, int64_t a, int64_t b);
   Value repeated(const Value& v, int64_t times);
   Arguments eval_arguments(const Link& link);
+  void spread_names(const Value& v, Arguments& arguments);
+  void check_names(const Arguments& arguments);
   Value look_up(uint32_t name);
   void assign(uint32_t name, Value v);
   Value loop_attribute(const LoopState& loop, std::string_view name) const;
@@ -131,13 +144,13 @@ class Interpreter {
 
   const Template& program_;
   TemplateLimits limits_;
+  std::optional<int64_t> now_;
   bool failed_ = false;
   Error error_;
   uint32_t line_ = 0;
   Work work_;
   uint32_t depth_ = 0, calls_ = 0;
-  int64_t loops_ = 0;
-  uint32_t loop_name_ = kNoName, caller_name_ = kNoName;
+  uint32_t loop_name_ = kNoName, caller_name_ = kNoName, varargs_name_ = kNoName, kwargs_name_ = kNoName;
   std::string* out_ = nullptr;
   Scope root_;
   Scope* scope_ = &root_;

@@ -48,8 +48,7 @@ class Builder {
   }
 
   bool count() {
-    return ++n_values_ <= limits_.max_values ||
-           refuse("more than " + std::to_string(limits_.max_values) + " values");
+    return ++n_values_ <= limits_.max_values || refuse("more than " + std::to_string(limits_.max_values) + " values");
   }
 
   bool add(Value v) {
@@ -59,8 +58,10 @@ class Builder {
   }
 
   void put(Value v) {
-    if (open_.empty()) whole_ = std::move(v);
-    else open_.back().push_back(std::move(v));
+    if (open_.empty())
+      whole_ = std::move(v);
+    else
+      open_.back().push_back(std::move(v));
   }
 
   bool open() {

@@ -12,7 +12,7 @@ namespace sluice::jinja {
 // kBadModel with the line: syntax errors, and constructs, filters and tests that the interpreter does not know.
 Result<std::unique_ptr<Template>> parse(std::string_view text, uint32_t max_depth);
 
-// What filters.cc and tests.cc implement.
+// What the filters_*.cc and is_tests.cc implement.
 bool known_filter(std::string_view name);
 bool known_test(std::string_view name);
 

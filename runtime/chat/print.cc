@@ -199,7 +199,9 @@ void print_repr(const Value& v, std::string& out, size_t max_bytes) {
       print_float(v.d, out, false);
       break;
     case Kind::kString:
+      out += v.safe() ? "Markup(" : "";
       print_quoted(v.text(), out);
+      out += v.safe() ? ")" : "";
       break;
     case Kind::kList: {
       const List& list = v.list();
@@ -214,8 +216,10 @@ void print_repr(const Value& v, std::string& out, size_t max_bytes) {
           print_items(list.items, out, max_bytes);
           out += list.items.size() == 1 ? ",)" : ")";
           break;
-        case ListKind::kView:
-          out += "dict_items([";
+        case ListKind::kKeys:
+        case ListKind::kValues:
+        case ListKind::kItems:
+          out += std::string(type_name(v)) + "([";
           print_items(list.items, out, max_bytes);
           out += "])";
           break;

@@ -194,6 +194,53 @@ std::string titled(std::string_view text) {
   return out;
 }
 
+std::string python_titled(std::string_view text) {
+  std::string out;
+  bool inside = false;
+  while (!text.empty()) {
+    std::string_view letter = take_letter(text), copy = letter;
+    append_mapped(letter, inside ? lower : upper, out);
+    inside = class_of(take_code_point(copy)) & (kUpper | kLower);
+  }
+  return out;
+}
+
+std::string swapped(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::string_view letter = take_letter(text), copy = letter;
+    append_mapped(letter, class_of(take_code_point(copy)) & kUpper ? lower : upper, out);
+  }
+  return out;
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 std::vector<std::string_view> split_lines(std::string_view text) {
   std::vector<std::string_view> lines;
   size_t begin = 0;

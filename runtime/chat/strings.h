@@ -39,7 +39,12 @@ std::string_view strip(std::string_view text, const std::string* characters, boo
 std::string to_upper(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string capitalized(std::string_view text);
-std::string titled(std::string_view text);  // Jinja's title filter
+std::string titled(std::string_view text);         // Jinja's title filter: words begin after blanks, "-" and brackets
+std::string python_titled(std::string_view text);  // str.title: after all that is no letter with cases
+
+std::string swapped(std::string_view text);  // str.swapcase
+
+std::string escaped(std::string_view text);  // for HTML, as MarkupSafe does it
 
 std::vector<std::string_view> split_lines(std::string_view text);
 

@@ -35,16 +35,18 @@ Value Value::number(double d) {
   return v;
 }
 
-Value Value::string(std::string s) {
+Value Value::string(std::string s, bool safe) {
   Value v;
   v.kind = Kind::kString;
   auto text = std::make_shared<Text>();
   text->s = std::move(s);
+  text->safe = safe;
   v.object = std::move(text);
   return v;
 }
 
 const std::string& Value::text() const { return as<Text>().s; }
+bool Value::safe() const { return is(Kind::kString) && as<Text>().safe; }
 List& Value::list() const { return as<List>(); }
 Dict& Value::dict() const { return as<Dict>(); }
 
@@ -144,7 +146,7 @@ const char* type_name(const Value& v) {
     case Kind::kList:
       break;
   }
-  static constexpr const char* kNames[] = {"list", "tuple", "generator", "view"};
+  static constexpr const char* kNames[] = {"list", "tuple", "generator", "dict_keys", "dict_values", "dict_items"};
   return kNames[size_t(v.list().list_kind)];
 }
 

@@ -65,7 +65,7 @@ struct Value {
   static Value boolean(bool b);
   static Value integer(int64_t i);
   static Value number(double d);
-  static Value string(std::string s);
+  static Value string(std::string s, bool safe = false);
 
   bool undefined() const { return kind == Kind::kUndefined; }
   bool is(Kind k) const { return kind == k; }
@@ -75,6 +75,7 @@ struct Value {
   double as_double() const { return kind == Kind::kFloat ? d : double(as_int()); }
 
   const std::string& text() const;  // kString
+  bool safe() const;                // a text marked by the filters safe and escape
   struct List& list() const;        // kList
   struct Dict& dict() const;        // kDict
   template <class T>
@@ -83,12 +84,14 @@ struct Value {
   }
 };
 
+// A safe text is Python's Markup: what is added to it or put into it gets escaped.
 struct Text : Object {
   std::string s;
+  bool safe = false;
 };
 
-// What Python tells apart: a generator is always true and has no length, but templates only iterate over it.
-enum class ListKind : uint8_t { kList, kTuple, kGenerator, kView };
+// What Python tells apart. A generator is always true and has no length; keys, values and items are views of a dict.
+enum class ListKind : uint8_t { kList, kTuple, kGenerator, kKeys, kValues, kItems };
 
 struct Container : Object {
   uint32_t depth = 1;   // 1 + that of the deepest item

@@ -20,8 +20,10 @@ Value from_document(const nlohmann::ordered_json& json) {
   std::vector<Value> list;
   std::vector<std::pair<Value, Value>> members;
   for (const auto& [key, value] : json.items()) {
-    if (json.is_array()) list.push_back(from_document(value));
-    else members.emplace_back(Value::string(key), from_document(value));
+    if (json.is_array())
+      list.push_back(from_document(value));
+    else
+      members.emplace_back(Value::string(key), from_document(value));
   }
   return json.is_array() ? make_list(std::move(list)) : make_dict(std::move(members));
 }
@@ -64,8 +66,10 @@ TEST_CASE("damaged JSON is refused exactly where nlohmann's document is", "[chat
     std::string text = whole;
     for (size_t n = 1 + random() % 2; n > 0; --n) {
       const size_t at = random() % text.size();
-      if (random() % 2) text.erase(at, 1 + random() % 3);
-      else text[at] = char(random() % 3 ? whole[random() % whole.size()] : char(random()));
+      if (random() % 2)
+        text.erase(at, 1 + random() % 3);
+      else
+        text[at] = char(random() % 3 ? whole[random() % whole.size()] : char(random()));
     }
     const auto document = nlohmann::ordered_json::parse(text, nullptr, false);
     const Result<Value> read = read_json(text);

@@ -166,7 +166,7 @@ TEST_CASE("whatever walks over a long text costs steps in proportion to its leng
                                "s|int",
                                "s[-1]",
                                "s[5:7]",
-                               "s.startswith([s, s])",
+                               "s.startswith((s, s))",
                                "s == s ~ ''",
                                "s < s ~ 'b'",
                                "s ~ s",

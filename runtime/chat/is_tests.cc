@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tests of `x is …`.
+// What may stand behind `x is`.
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -54,6 +54,7 @@ const std::map<std::string_view, Test>& tests() {
       {"integer", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kInt); }}},
       {"float", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kFloat); }}},
       {"number", {[](Interpreter&, const Value& v, const Value*) { return v.numeric(); }}},
+      {"escaped", {[](Interpreter&, const Value& v, const Value*) { return v.safe(); }}},
       {"string", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kString); }}},
       {"mapping", {[](Interpreter&, const Value& v, const Value*) { return v.is(Kind::kDict); }}},
       {"sequence", {[](Interpreter&, const Value& v, const Value*) {
@@ -107,7 +108,7 @@ bool known_test(std::string_view name) { return tests().count(name) != 0; }
 bool Interpreter::test(std::string_view name, const Value& v, const Arguments& arguments) {
   auto it = tests().find(name);
   if (it == tests().end()) {
-    fail("unknown test '" + std::string(name) + "'");
+    fail("the test '" + std::string(name) + "' is not known");
     return false;
   }
   const Value* operand = arguments.get(0, "other");
