@@ -42,10 +42,16 @@ function(sluice_room name folder)
   target_link_libraries(${name} PUBLIC ${A_USES} PRIVATE sluice_flags ${A_PRIVATE})
 endfunction()
 
+# What is written with Catch2 compiles in half the time like this: tests at -O2 took as long as all the rest.
+function(sluice_test_options name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1> $<$<CONFIG:RelWithDebInfo>:-g1>)
+endfunction()
+
 # sluice_test(NAME SOURCES … USES … [TIMEOUT seconds]): one Catch2 program, registered with CTest.
 function(sluice_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;USES;ARGS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
+  sluice_test_options(${name})
   target_link_libraries(${name} PRIVATE sluice_flags sluice_test_main ${A_USES})
   add_test(NAME ${name} COMMAND ${name} ${A_ARGS})
   if(NOT A_TIMEOUT)
