@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The merge list of byte-level BPE, from pairs of texts to a table of token ids that is searched in place.
+// The merge list of a BPE vocabulary, from pairs of texts to a table of token ids that is searched in place.
 #include <algorithm>
 #include <numeric>
 
@@ -21,6 +21,8 @@ int32_t find_symbol(const TokenTexts& tokens, const fb::VocabT& vocab, const std
     for (uint32_t i = tokens.lower_bound(text); i < tokens.size(); ++i) {
       const uint32_t id = vocab.text_order[i];
       if (tokens.text(id) != text) break;
+      // "<0x41>" in a merge is text, the token of that spelling a byte.
+      if (vocab.kind != fb::VocabKind::ByteBpe && fb::TokenType(vocab.types[id]) == fb::TokenType::Byte) continue;
       if (is_mapped[id] == want_mapped) return int32_t(id);
     }
     return -1;

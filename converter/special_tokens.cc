@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conventions that GGUF files leave unsaid: default ids, when BOS is added, and which tokens end an answer. The lists
-// follow what llama.cpp recognises, because published files were made to work with it.
+// Conventions that GGUF files leave unsaid: when BOS is added, which tokens end an answer, which swallow white space.
+// The lists follow what llama.cpp recognises, because published files were made to work with it.
 #include <algorithm>
 
 #include "converter/vocabulary.h"
@@ -52,24 +52,25 @@ Result<int32_t> token_id(const Gguf& gguf, const std::string& key, uint32_t n_vo
 
 }  // namespace
 
-Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& notice) {
+Status read_special_tokens(const Gguf& gguf, const TokenizerModel& model, fb::VocabT& vocab, const Notice& notice) {
   const TokenTexts tokens(vocab);
-  const bool byte_level = vocab.kind == VocabKind::ByteBpe;
   const auto id = [&](const char* name, int32_t fallback) {
     return token_id(gguf, std::string("tokenizer.ggml.") + name + "_token_id", tokens.size(), fallback, notice);
   };
-  // Without keys: <s> 1, </s> 2, <unk> 0 for SentencePiece; GPT-2 style files once had their one special token at 11.
-  const auto control_or_none = [&](uint32_t token) -> int32_t {
-    return token < tokens.size() && TokenType(vocab.types[token]) != TokenType::Normal ? int32_t(token) : -1;
+  const auto control_or_none = [&](int32_t token) -> int32_t {
+    const bool exists = token >= 0 && uint32_t(token) < tokens.size();
+    return exists && TokenType(vocab.types[size_t(token)]) != TokenType::Normal ? token : -1;
   };
-  SLUICE_TRY(vocab.bos, id("bos", control_or_none(byte_level ? 11 : 1)));
-  SLUICE_TRY(vocab.eos, id("eos", control_or_none(byte_level ? 11 : 2)));
-  SLUICE_TRY(vocab.unk, id("unknown", byte_level ? -1 : control_or_none(0)));
-  SLUICE_TRY(vocab.pad, id("padding", -1));
-  SLUICE_TRY(vocab.add_bos,
-             gguf.truth("tokenizer.ggml.add_bos_token", byte_level ? contains(kAddsBos, vocab.pre) : true));
-  SLUICE_TRY(vocab.add_eos, gguf.truth("tokenizer.ggml.add_eos_token", false));
-  SLUICE_TRY(vocab.add_space_prefix, gguf.truth("tokenizer.ggml.add_space_prefix", !byte_level));
+  SLUICE_TRY(vocab.bos, id("bos", control_or_none(model.bos)));
+  SLUICE_TRY(vocab.eos, id("eos", control_or_none(model.eos)));
+  SLUICE_TRY(vocab.unk, id("unknown", control_or_none(model.unknown)));
+  SLUICE_TRY(vocab.pad, id("padding", control_or_none(model.padding)));
+  const bool byte_level = vocab.kind == VocabKind::ByteBpe;
+  const bool adds_bos = model.add_bos || (byte_level && contains(kAddsBos, vocab.pre));
+  SLUICE_TRY(vocab.add_bos, gguf.truth("tokenizer.ggml.add_bos_token", adds_bos));
+  SLUICE_TRY(vocab.add_eos, gguf.truth("tokenizer.ggml.add_eos_token", model.add_eos));
+  SLUICE_TRY(vocab.add_space_prefix, gguf.truth("tokenizer.ggml.add_space_prefix", model.add_space_prefix));
+  SLUICE_TRY(vocab.collapse_spaces, gguf.truth("tokenizer.ggml.remove_extra_whitespaces", false));
   vocab.ignore_merges = byte_level && contains(kIgnoresMerges, vocab.pre);
 
   std::vector<uint32_t>& ends = vocab.end_of_generation;
@@ -77,6 +78,9 @@ Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& no
     SLUICE_TRY(const int32_t token, name == std::string_view("eos") ? Result<int32_t>(vocab.eos) : id(name, -1));
     if (token >= 0) ends.push_back(uint32_t(token));
   }
+  // A word of HTML again in vocabularies that have a marker of their own for the end of a turn.
+  const int32_t plain = tokens.find("<|tool_response>") >= 0 ? tokens.find("</s>") : -1;
+  if (plain >= 0) vocab.types[size_t(plain)] = uint8_t(TokenType::Normal);
   const bool harmony = tokens.find("<|call|>") >= 0 && tokens.find("<|return|>") >= 0;
   for (std::string_view text : kEndOfGeneration) {
     const int32_t token = tokens.find(text);
@@ -92,6 +96,19 @@ Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& no
   }
   std::sort(ends.begin(), ends.end());
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  return {};
+}
+
+Status read_stripping(const Gguf& gguf, fb::VocabT& vocab) {
+  // GGUF files do not carry this property. It is known to be one of the Phi-3 family, for all but these tokens.
+  constexpr std::string_view kKeep[] = {"<unk>", "<s>", "<|endoftext|>"};
+  SLUICE_TRY(std::string name, gguf.text("general.name", ""));
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? char(c | 0x20) : c;
+  if (name.find("phi-3") == name.npos && name.find("phi3") == name.npos) return {};
+  const TokenTexts tokens(vocab);
+  for (uint32_t id = 0; id < tokens.size(); ++id) {
+    if (is_special(TokenType(vocab.types[id])) && !contains(kKeep, tokens.text(id))) vocab.strip_right.push_back(id);
+  }
   return {};
 }
 

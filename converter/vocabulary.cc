@@ -2,11 +2,13 @@
 #include "converter/vocabulary.h"
 
 #include <algorithm>
-#include <cinttypes>
 #include <cstdio>
 #include <numeric>
+#include <span>
 
+#include "schema/charsmap.h"
 #include "schema/layout.h"
+#include "schema/pretokenizers.h"
 
 namespace sluice {
 
@@ -119,8 +121,7 @@ Status read_texts(const Gguf& gguf, fb::VocabT& vocab, std::vector<bool>& mapped
     if (vocab.bytes.size() + text.size() > UINT32_MAX)
       return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");
     const auto type = TokenType(vocab.types[id]);
-    const bool literal = type == TokenType::Control || type == TokenType::UserDefined || type == TokenType::Unknown;
-    mapped[id] = byte_level && !literal && raw_bytes(text, raw);
+    mapped[id] = byte_level && !is_special(type) && raw_bytes(text, raw);
     if (mapped[id]) text = raw;
     vocab.bytes.insert(vocab.bytes.end(), text.begin(), text.end());
     vocab.offsets.push_back(uint32_t(vocab.bytes.size()));
@@ -141,7 +142,7 @@ void find_byte_tokens(const std::vector<bool>& mapped, fb::VocabT& vocab) {
   const TokenTexts tokens(vocab);
   vocab.byte_tokens.assign(256, -1);
   for (int b = 0; b < 256; ++b) {
-    if (vocab.kind == VocabKind::SentencePieceBpe) {
+    if (vocab.kind != VocabKind::ByteBpe) {
       char name[8];
       snprintf(name, sizeof name, "<0x%02X>", b);
       vocab.byte_tokens[size_t(b)] = tokens.find(name);
@@ -162,33 +163,93 @@ void list_special(fb::VocabT& vocab) {
   const TokenTexts tokens(vocab);
   for (uint32_t id = 0; id < tokens.size(); ++id) {
     const auto type = TokenType(vocab.types[id]);
-    const bool special = type == TokenType::Control || type == TokenType::UserDefined || type == TokenType::Unknown;
-    if (special && !tokens.text(id).empty()) vocab.special.push_back(id);
+    if (is_special(type) && !tokens.text(id).empty()) vocab.special.push_back(id);
   }
   std::stable_sort(vocab.special.begin(), vocab.special.end(),
                    [&](uint32_t a, uint32_t b) { return tokens.text(a).size() > tokens.text(b).size(); });
+}
+
+// Published files count on these where keys are missing: GPT-2 style ones once had their one special token at 11.
+constexpr TokenizerModel kModels[] = {
+    {"gpt2", VocabKind::ByteBpe, true, 11, 11, -1, -1, false, false, false},
+    {"llama", VocabKind::SentencePieceBpe, false, 1, 2, 0, -1, true, false, true},
+    {"gemma4", VocabKind::SentencePieceBpe, true, -1, -1, -1, -1, false, false, false},
+    {"t5", VocabKind::Unigram, false, -1, 1, 2, 0, false, true, false},
+};
+constexpr const TokenizerModel& kGemma4 = kModels[2];
+
+Result<const TokenizerModel*> find_model(const Gguf& gguf) {
+  SLUICE_TRY(const std::string name, gguf.text("tokenizer.ggml.model"));
+  SLUICE_TRY(const std::string pre, gguf.text("tokenizer.ggml.pre", ""));
+  if (name == "gpt2" && pre == kGemma4.name) return &kGemma4;
+  for (const TokenizerModel& model : kModels) {
+    if (name == model.name) return &model;
+  }
+  return gguf.key_error("tokenizer.ggml.model",
+                        "is \"" + name +
+                            "\"; gpt2 (byte-level BPE), llama (SentencePiece), gemma4 (SentencePiece with merges) and "
+                            "t5 (Unigram) are known");
+}
+
+// Only merges need a pre-tokenizer.
+Status read_pretokenizer(const Gguf& gguf, const TokenizerModel& model, fb::VocabT& vocab, const Notice& notice) {
+  SLUICE_TRY(vocab.pre, gguf.text("tokenizer.ggml.pre", "default"));
+  if (vocab.pre.size() > kMaxNameBytes) return gguf.key_error("tokenizer.ggml.pre", "is too long");
+  if (&model == &kGemma4) vocab.pre = kGemma4.name;
+  if (!model.has_merges) return {};
+  if (vocab.kind == VocabKind::ByteBpe && !gguf.has("tokenizer.ggml.pre")) {
+    notice("vocabulary: the file does not name its pre-tokenizer, the default one may not be the right one");
+  }
+  if (pretokenizer_family(vocab.pre).empty()) {
+    notice("pre-tokenizer \"" + vocab.pre + "\" is not known to this version: the model cannot be run yet");
+  }
+  return {};
+}
+
+Status read_scores(const Gguf& gguf, uint64_t n, const TokenizerModel& model, fb::VocabT& vocab) {
+  if (model.has_merges && !gguf.has("tokenizer.ggml.scores")) {
+    vocab.scores.assign(size_t(n), 0);  // merges have ranks of their own
+    return {};
+  }
+  SLUICE_TRY(vocab.scores, gguf.reals("tokenizer.ggml.scores", kMaxVocab));
+  if (vocab.scores.size() < n) {
+    return gguf.key_error("tokenizer.ggml.scores", "has " + std::to_string(vocab.scores.size()) + " elements for " +
+                                                       std::to_string(n) + " tokens");
+  }
+  vocab.scores.resize(size_t(n));
+  return {};
+}
+
+// SentencePiece's own blob, as it is.
+Status read_charsmap(const Gguf& gguf, fb::VocabT& vocab) {
+  constexpr const char* kKey = "tokenizer.ggml.precompiled_charsmap";
+  const GgufValue* value = gguf.find(kKey);
+  if (!value) return {};
+  if (!value->is_array || (value->type != GgufType::kU8 && value->type != GgufType::kI8)) {
+    return gguf.key_error(kKey, "is not an array of bytes");
+  }
+  if (value->count > kMaxCharsmapBytes) {
+    return gguf.key_error(kKey, "has more than " + std::to_string(kMaxCharsmapBytes) + " bytes");
+  }
+  vocab.charsmap.resize(size_t(value->count));
+  SLUICE_DO(gguf.file().read_at(value->offset, std::as_writable_bytes(std::span(vocab.charsmap))));
+  const Result<Charsmap> map =
+      Charsmap::of({reinterpret_cast<const char*>(vocab.charsmap.data()), vocab.charsmap.size()});
+  return map.ok() ? Status() : gguf.key_error(kKey, "is broken: " + map.error().message);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Notice& notice) {
   auto vocab = std::make_unique<fb::VocabT>();
-  SLUICE_TRY(const std::string model, gguf.text("tokenizer.ggml.model"));
-  if (model == "gpt2") {
-    vocab->kind = VocabKind::ByteBpe;
-  } else if (model == "llama") {
-    vocab->kind = VocabKind::SentencePieceBpe;
-  } else {
-    return gguf.key_error("tokenizer.ggml.model",
-                          "is \"" + model + "\"; gpt2 (byte-level BPE) and llama (SentencePiece) are known");
-  }
+  SLUICE_TRY(const TokenizerModel* model, find_model(gguf));
+  vocab->kind = model->kind;
   const GgufValue* list = gguf.find("tokenizer.ggml.tokens");
   if (!list) return gguf.key_error("tokenizer.ggml.tokens", "is missing");
   if (!list->is_array || list->count == 0 || list->count > kMaxVocab) {
     return gguf.key_error("tokenizer.ggml.tokens", "is not a list of 1 to " + std::to_string(kMaxVocab) + " tokens");
   }
-  SLUICE_TRY(vocab->pre, gguf.text("tokenizer.ggml.pre", "default"));
-  if (vocab->pre.size() > kMaxNameBytes) return gguf.key_error("tokenizer.ggml.pre", "is too long");
+  SLUICE_DO(read_pretokenizer(gguf, *model, *vocab, notice));
   std::vector<bool> mapped(size_t(list->count));
   SLUICE_DO(read_types(gguf, list->count, *vocab));
   SLUICE_DO(read_texts(gguf, *vocab, mapped));
@@ -196,17 +257,13 @@ Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Not
   sort_texts(*vocab);
   count_duplicates(*vocab, notice);
   find_byte_tokens(mapped, *vocab);
-  if (vocab->kind == VocabKind::ByteBpe) {
-    SLUICE_DO(read_merges(gguf, mapped, *vocab, notice));
-  } else {
-    SLUICE_TRY(vocab->scores, gguf.reals("tokenizer.ggml.scores", kMaxVocab));
-    if (vocab->scores.size() < list->count) {
-      return gguf.key_error("tokenizer.ggml.scores", "has " + std::to_string(vocab->scores.size()) + " elements for " +
-                                                         std::to_string(list->count) + " tokens");
-    }
-    vocab->scores.resize(size_t(list->count));
+  if (model->has_merges) SLUICE_DO(read_merges(gguf, mapped, *vocab, notice));
+  if (vocab->kind != VocabKind::ByteBpe) {
+    SLUICE_DO(read_scores(gguf, list->count, *model, *vocab));
+    SLUICE_DO(read_charsmap(gguf, *vocab));
   }
-  SLUICE_DO(read_special_tokens(gguf, *vocab, notice));
+  SLUICE_DO(read_special_tokens(gguf, *model, *vocab, notice));
+  SLUICE_DO(read_stripping(gguf, *vocab));
   list_special(*vocab);
   return vocab;
 }

@@ -23,6 +23,20 @@ Status read_chat_defaults(const Gguf& gguf, fb::HeaderT& header);
 
 // ---- parts of build_vocabulary, one file each ----
 
+// What a name in tokenizer.ggml.model stands for, and what a file means that leaves a key out (-1: no such token).
+struct TokenizerModel {
+  const char* name;
+  fb::VocabKind kind;
+  bool has_merges;
+  int32_t bos, eos, unknown, padding;
+  bool add_bos, add_eos, add_space_prefix;
+};
+
+// Tokens that are looked for in a text before anything else.
+inline bool is_special(fb::TokenType type) {
+  return type == fb::TokenType::Control || type == fb::TokenType::UserDefined || type == fb::TokenType::Unknown;
+}
+
 // Token texts of `vocab` in place: text(id), and look-up of exact bytes through text_order.
 class TokenTexts {
  public:
@@ -51,6 +65,9 @@ void sort_texts(fb::VocabT& vocab);
 Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT& vocab, const Notice& notice);
 
 // Fills bos … pad, add_*, end_of_generation; may turn tokens that look like controls into controls.
-Status read_special_tokens(const Gguf& gguf, fb::VocabT& vocab, const Notice& notice);
+Status read_special_tokens(const Gguf& gguf, const TokenizerModel& model, fb::VocabT& vocab, const Notice& notice);
+
+// Fills strip_right; reads vocab.types.
+Status read_stripping(const Gguf& gguf, fb::VocabT& vocab);
 
 }  // namespace sluice

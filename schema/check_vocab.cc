@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/charsmap.h"
 #include "schema/check.h"
 
 namespace sluice {
@@ -158,13 +159,27 @@ Status check_ids(const HeaderCheck& check, const fb::Vocab& vocab, uint32_t n_to
   for (int32_t id : *vocab.byte_tokens()) {
     if (!valid(id)) return check.refuse("token %d for a single byte, there are %u tokens", id, n_tokens);
   }
-  const auto* ends = vocab.end_of_generation();
-  for (uint32_t i = 0; i < size_of(ends); ++i) {
-    if (ends->Get(i) >= n_tokens || (i != 0 && ends->Get(i) <= ends->Get(i - 1))) {
-      return check.refuse("the end-of-generation tokens are not ascending or beyond %u tokens", n_tokens);
+  struct List {
+    const flatbuffers::Vector<uint32_t>* ids;
+    const char* name;
+  };
+  for (const List& list : {List{vocab.end_of_generation(), "end-of-generation"},
+                           {vocab.strip_left(), "left-stripping"},
+                           {vocab.strip_right(), "right-stripping"}}) {
+    for (uint32_t i = 0; i < size_of(list.ids); ++i) {
+      if (list.ids->Get(i) >= n_tokens || (i != 0 && list.ids->Get(i) <= list.ids->Get(i - 1))) {
+        return check.refuse("the %s tokens are not ascending or beyond %u tokens", list.name, n_tokens);
+      }
     }
   }
   return {};
+}
+
+Status check_charsmap(const HeaderCheck& check, const fb::Vocab& vocab) {
+  if (size_of(vocab.charsmap()) == 0) return {};
+  const Result<Charsmap> map =
+      Charsmap::of({reinterpret_cast<const char*>(vocab.charsmap()->data()), vocab.charsmap()->size()});
+  return map.ok() ? Status() : check.refuse("the character map is broken: %s", map.error().message.c_str());
 }
 
 }  // namespace
@@ -182,6 +197,7 @@ Status check_vocab(const HeaderCheck& check) {
   SLUICE_DO(check_text_order(check, *vocab, texts.n_tokens));
   SLUICE_DO(check_merges(check, *vocab, texts.n_tokens));
   SLUICE_DO(check_special(check, *vocab, texts));
+  SLUICE_DO(check_charsmap(check, *vocab));
   return check_ids(check, *vocab, texts.n_tokens);
 }
 

@@ -1,66 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tokenizer/pretokenize.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include "runtime/tokenizer/scanners.h"
+#include "schema/pretokenizers.h"
 
 namespace sluice {
 namespace {
 
-inline constexpr size_t kMaxPasses = 5;
+inline constexpr size_t kMaxPasses = 6;
 
 // Passes apply in sequence: each cuts all fragments that the one before left; text between matches is a fragment too.
 struct PreTokenizer {
-  std::string_view name;
+  std::string_view family;
   Scanner passes[kMaxPasses];
 };
 
 constexpr PreTokenizer kPreTokenizers[] = {
     {"default", {scan_punctuation, scan_gpt2, scan_numbers, scan_three_digits}},
     {"gpt-2", {scan_gpt2}},
-    {"mpt", {scan_gpt2}},
-    {"olmo", {scan_gpt2}},
-    {"phi-2", {scan_gpt2}},
-    {"jais", {scan_gpt2}},
-    {"trillion", {scan_gpt2}},
-    {"granite-docling", {scan_gpt2}},
     {"smollm", {scan_number, scan_gpt2}},
-    {"starcoder", {scan_number, scan_gpt2}},
-    {"refact", {scan_number, scan_gpt2}},
-    {"command-r", {scan_number, scan_gpt2}},
-    {"codeshell", {scan_number, scan_gpt2}},
-    {"exaone", {scan_number, scan_gpt2}},
     {"llama-bpe", {scan_llama3}},
-    {"llama3", {scan_llama3}},
-    {"llama-v3", {scan_llama3}},
-    {"falcon3", {scan_llama3}},
-    {"dbrx", {scan_llama3}},
-    {"smaug-bpe", {scan_llama3}},
-    {"chatglm-bpe", {scan_llama3}},
-    {"glm4", {scan_llama3}},
+    {"minicpm5", {scan_three_numbers, scan_llama3}},
     {"qwen2", {scan_qwen2}},
-    {"deepseek-r1-qwen", {scan_qwen2}},
-    {"stablelm2", {scan_qwen2}},
-    {"hunyuan", {scan_qwen2}},
-    {"megrez", {scan_qwen2}},
-    {"grok-2", {scan_qwen2}},
     {"qwen35", {scan_qwen35}},
+    {"seed-coder", {scan_seed_coder}},
     {"tekken", {scan_tekken}},
     {"gpt-4o", {scan_gpt4o}},
-    {"llama4", {scan_gpt4o}},
     {"falcon", {scan_punctuation_tick, scan_gpt2, scan_three_digits}},
     {"deepseek-coder", {scan_newline, scan_space_letters, scan_space_punctuation, scan_cjk_coder, scan_number}},
+    {"deepseek-llm", {scan_newline, scan_llm_letters, scan_llm_signs, scan_last_spaces, scan_cjk_coder, scan_numbers}},
     {"deepseek-v3", {scan_three_numbers, scan_cjk_v3, scan_deepseek_v3}},
+    {"gemma4", {scan_newline_run}},
 };
+
+constexpr int row_of(std::string_view family) {
+  for (size_t i = 0; i < std::size(kPreTokenizers); ++i) {
+    if (kPreTokenizers[i].family == family) return int(i);
+  }
+  return -1;
+}
+
+constexpr bool every_name_has_a_row() {
+  for (const PretokenizerName& name : kPretokenizerNames) {
+    if (row_of(name.family) < 0) return false;
+  }
+  return true;
+}
+static_assert(every_name_has_a_row());
 
 }  // namespace
 
 int find_pretokenizer(std::string_view name) {
-  auto row = std::find_if(std::begin(kPreTokenizers), std::end(kPreTokenizers),
-                          [&](const PreTokenizer& p) { return p.name == name; });
-  return row == std::end(kPreTokenizers) ? -1 : int(row - kPreTokenizers);
+  const std::string_view family = pretokenizer_family(name);
+  return family.empty() ? -1 : row_of(family);
 }
 
 void pretokenize(int which, std::string_view text, std::vector<size_t>& word_ends) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pre-tokenizers: how a vocabulary's training cut text into words before merging. Each is a list of passes; a pass is a
 // hand-written scanner that does in linear time and without recursion what the published regular expression does.
-// Adding one is a row in pretokenize.cc and, if no scanner fits, a scanner in scanners.cc.
+// Adding one is its name in schema/pretokenizers.h, a row in pretokenize.cc and, if no scanner fits, a scanner in
+// scanners.cc.
 #pragma once
 #include <cstddef>
 #include <string_view>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tokenizer/scanners.h"
 
+#include "runtime/tokenizer/cased_letters.h"
+
 namespace sluice {
 namespace {
 
@@ -48,24 +50,27 @@ size_t numbers(const Fragment& f, size_t i, size_t at_most) {
   return end;
 }
 
-// " ?X+T*" with X = everything not in `excludes`, T = newlines (and '/').
-size_t others(const Fragment& f, size_t i, uint8_t excludes, bool slash) {
+enum class Tail { kNothing, kNewlines, kNewlinesAndSlashes };
+
+// " ?X+T*" with X = everything not in `excludes`, T = the tail.
+size_t others(const Fragment& f, size_t i, uint8_t excludes, Tail tail) {
   size_t start = f.at(i) == ' ' ? i + 1 : i;
   size_t end = f.skip_not(start, excludes);
   if (end == start) return i;
-  while (f.newline(end) || (slash && f.at(end) == '/')) ++end;
+  if (tail == Tail::kNothing) return end;
+  while (f.newline(end) || (tail == Tail::kNewlinesAndSlashes && f.at(end) == '/')) ++end;
   return end;
 }
 
 // llama3 and its kin.
-size_t scan_llama3_kin(const Fragment& f, size_t i, size_t n_numbers, uint8_t letters) {
+size_t scan_llama3_kin(const Fragment& f, size_t i, size_t n_numbers, uint8_t letters, Tail tail = Tail::kNewlines) {
   size_t end = contraction(f, i, true);
   if (end > i) return end;
   end = prefixed_run(f, i, kLetter | kNumber, letters);
   if (end > i) return end;
   end = numbers(f, i, n_numbers);
   if (end > i) return end;
-  end = others(f, i, uint8_t(kSpace | kNumber | letters), false);
+  end = others(f, i, uint8_t(kSpace | kNumber | letters), tail);
   return end > i ? end : newlines_or_spaces(f, i);
 }
 
@@ -109,8 +114,21 @@ size_t scan_tekken_kin(const Fragment& f, size_t i, size_t n_numbers, bool contr
   if (end > i) return contractions ? contraction(f, end, true) : end;
   end = numbers(f, i, n_numbers);
   if (end > i) return end;
-  end = others(f, i, kSpace | kLetter | kNumber, true);
+  end = others(f, i, kSpace | kLetter | kNumber, Tail::kNewlinesAndSlashes);
   return end > i ? end : newlines_or_spaces(f, i);
+}
+
+// deepseek-llm's own set of punctuation: ASCII from '!' on but for digits, and some wide and general signs.
+bool llm_sign(uint32_t c) {
+  return (c >= '!' && c <= '~' && !(c >= '0' && c <= '9')) || (c >= 0xFF01 && c <= 0xFF0F) ||
+         (c >= 0xFF1A && c <= 0xFF5E) || (c >= 0x2018 && c <= 0x201F) || (c >= 0x3000 && c <= 0x3002);
+}
+
+// \s?X+ for a set X: where the space is itself in X, taking it or not ends alike.
+size_t spaced_run(const Fragment& f, size_t i, bool (*in_set)(uint32_t)) {
+  size_t start = f.is(i, kSpace) && in_set(f.at(i + 1)) ? i + 1 : i, end = start;
+  while (in_set(f.at(end))) ++end;
+  return end > start ? end : i;
 }
 
 bool math_sign(uint32_t c) {
@@ -132,6 +150,7 @@ size_t scan_gpt2(const Fragment& f, size_t i) {
 size_t scan_llama3(const Fragment& f, size_t i) { return scan_llama3_kin(f, i, 3, kLetter); }
 size_t scan_qwen2(const Fragment& f, size_t i) { return scan_llama3_kin(f, i, 1, kLetter); }
 size_t scan_qwen35(const Fragment& f, size_t i) { return scan_llama3_kin(f, i, 1, kLetter | kMark); }
+size_t scan_seed_coder(const Fragment& f, size_t i) { return scan_llama3_kin(f, i, 1, kLetter, Tail::kNothing); }
 size_t scan_tekken(const Fragment& f, size_t i) { return scan_tekken_kin(f, i, 1, false); }
 size_t scan_gpt4o(const Fragment& f, size_t i) { return scan_tekken_kin(f, i, 3, true); }
 
@@ -156,6 +175,12 @@ size_t scan_punctuation_tick(const Fragment& f, size_t i) {
   return i;
 }
 
+size_t scan_newline_run(const Fragment& f, size_t i) {
+  bool newlines = f.at(i) == '\n';
+  while (i < f.n && (f.at(i) == '\n') == newlines) ++i;
+  return i;
+}
+
 size_t scan_newline(const Fragment& f, size_t i) { return f.newline(i) ? i + 1 : i; }
 
 size_t scan_space_letters(const Fragment& f, size_t i) {
@@ -172,6 +197,15 @@ size_t scan_cjk_coder(const Fragment& f, size_t i) {
   auto inside = [&](uint32_t c) { return (c >= 0x800 && c <= 0x9FA5) || (c >= 0xAC00 && c <= 0xD7FF); };
   while (inside(f.at(i))) ++i;
   return i;
+}
+
+size_t scan_llm_letters(const Fragment& f, size_t i) { return spaced_run(f, i, is_cased_letter); }
+size_t scan_llm_signs(const Fragment& f, size_t i) { return spaced_run(f, i, llm_sign); }
+
+size_t scan_last_spaces(const Fragment& f, size_t i) {
+  if (i > 0 && f.is(i - 1, kSpace)) return i;  // the run has been looked at: it does not reach the end
+  size_t end = f.skip(i, kSpace);
+  return end == f.n ? end : i;
 }
 
 size_t scan_cjk_v3(const Fragment& f, size_t i) {

@@ -45,6 +45,9 @@ size_t scan_qwen2(const Fragment& f, size_t i);
 // As qwen2 with [\p{L}\p{M}]+ for \p{L}+ and [^\s\p{L}\p{M}\p{N}]+ for [^\s\p{L}\p{N}]+.
 size_t scan_qwen35(const Fragment& f, size_t i);
 
+// As qwen2 without [\r\n]*.
+size_t scan_seed_coder(const Fragment& f, size_t i);
+
 // With U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and D = [\p{Ll}\p{Lm}\p{Lo}\p{M}]:
 // [^\r\n\p{L}\p{N}]?U*D+|[^\r\n\p{L}\p{N}]?U+D*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
 size_t scan_tekken(const Fragment& f, size_t i);
@@ -59,10 +62,17 @@ size_t scan_three_digits(const Fragment& f, size_t i);       // [0-9][0-9][0-9]
 size_t scan_punctuation(const Fragment& f, size_t i);        // [\p{P}\$\+<=>\^~\|]+
 size_t scan_punctuation_tick(const Fragment& f, size_t i);   // [\p{P}\$\+<=>\^~\|`]+
 size_t scan_newline(const Fragment& f, size_t i);            // [\r\n]
+size_t scan_newline_run(const Fragment& f, size_t i);        // [^\n]+|[\n]+
 size_t scan_space_letters(const Fragment& f, size_t i);      // \s?\p{L}+
 size_t scan_space_punctuation(const Fragment& f, size_t i);  // \s?\p{P}+
 size_t scan_cjk_coder(const Fragment& f, size_t i);          // [\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+
 size_t scan_cjk_v3(const Fragment& f, size_t i);             // [\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+
+
+// The passes of deepseek-llm: \s?[LETTERS]+ with the letters of cased_letters.h, then
+// \s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+, then \s+$
+size_t scan_llm_letters(const Fragment& f, size_t i);
+size_t scan_llm_signs(const Fragment& f, size_t i);
+size_t scan_last_spaces(const Fragment& f, size_t i);
 
 // [!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|
 // \s*[\r\n]+|\s+(?!\S)|\s+

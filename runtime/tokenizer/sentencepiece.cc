@@ -8,20 +8,8 @@
 
 namespace sluice {
 
-void SentencePiece::encode(std::string_view text, bool space_prefix, std::vector<int32_t>& out) {
-  static constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
-  escaped_.clear();
-  if (space_prefix) escaped_ += kSpaceMark;
-  for (char c : text) c == ' ' ? void(escaped_ += kSpaceMark) : void(escaped_ += c);
-  for (std::string_view rest = escaped_; !rest.empty();) {
-    size_t n = rest.size();
-    if (n > kMaxMergeBytes) {
-      n = kMaxMergeBytes;
-      while ((uint8_t(rest[n]) & 0xC0) == 0x80) --n;
-    }
-    merge(rest.substr(0, n), out);
-    rest.remove_prefix(n);
-  }
+void SentencePiece::encode(std::string_view text, std::vector<int32_t>& out) {
+  while (!text.empty()) merge(take_stretch(text), out);
 }
 
 void SentencePiece::consider(uint32_t left) {

@@ -3,7 +3,6 @@
 // leftmost on ties; what is no token at the end becomes byte tokens.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +15,10 @@ class SentencePiece {
  public:
   explicit SentencePiece(const fb::Vocab& vocab) : vocab_(vocab) {}
 
-  // Appends the tokens of `text` (valid UTF-8); `space_prefix` puts a space before it. O(n log n).
-  void encode(std::string_view text, bool space_prefix, std::vector<int32_t>& out);
+  // Appends the tokens of `text`: normalized, valid UTF-8. O(n log n).
+  void encode(std::string_view text, std::vector<int32_t>& out);
+
+  uint64_t n_pairs() const { return pairs_.n_pushed(); }  // considered so far: the measure of the work
 
  private:
   struct Symbol {
@@ -34,7 +35,6 @@ class SentencePiece {
 
   const fb::Vocab& vocab_;
   std::string_view text_;
-  std::string escaped_;
   std::vector<Symbol> symbols_;
   MergeQueue<Pair> pairs_;
 };

@@ -3,16 +3,15 @@
 
 #include <algorithm>
 
-#include "runtime/tokenizer/byte_bpe.h"
 #include "runtime/tokenizer/pretokenize.h"
+#include "runtime/tokenizer/rank_bpe.h"
 #include "runtime/tokenizer/sentencepiece.h"
 #include "runtime/tokenizer/unicode.h"
+#include "runtime/tokenizer/unigram.h"
 #include "runtime/tokenizer/vocab_lookup.h"
 
 namespace sluice {
 namespace {
-
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581 stands for a space in SentencePiece texts
 
 // Value of a byte token's text "<0xAB>", -1 if it is something else.
 int byte_value(std::string_view text) {
@@ -29,7 +28,71 @@ int byte_value(std::string_view text) {
   return value;
 }
 
+bool in_list(const flatbuffers::Vector<uint32_t>* ascending, int32_t token) {
+  return ascending && token >= 0 && std::binary_search(ascending->begin(), ascending->end(), uint32_t(token));
+}
+
+bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Special tokens may swallow the white space beside them.
+void strip_around_special(const fb::Vocab& vocab, std::vector<Piece>& pieces) {
+  if (!vocab.strip_left() && !vocab.strip_right()) return;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    std::string_view& text = pieces[i].text;
+    if (pieces[i].token >= 0) continue;
+    if (i > 0 && in_list(vocab.strip_right(), pieces[i - 1].token)) {
+      while (!text.empty() && is_ascii_space(text.front())) text.remove_prefix(1);
+    }
+    if (i + 1 < pieces.size() && in_list(vocab.strip_left(), pieces[i + 1].token)) {
+      while (!text.empty() && is_ascii_space(text.back())) text.remove_suffix(1);
+    }
+  }
+}
+
 }  // namespace
+
+// The algorithms at work, with the memory that they use again for every piece of a text.
+class Tokenizer::Encoder {
+ public:
+  Encoder(const Tokenizer& t, std::vector<int32_t>& out)
+      : t_(t), rank_bpe_(*t.vocab_), sentence_piece_(*t.vocab_), unigram_(*t.vocab_, t.unknown_score_), out_(out) {}
+
+  void encode(std::string_view text) {
+    if (t_.vocab_->kind() == fb::VocabKind::ByteBpe) {
+      for_each_word(text, [&](std::string_view word) { rank_bpe_.encode_bytes(word, out_); });
+      return;
+    }
+    // Every piece begins a text of its own: it stands at the start or behind a special token.
+    t_.normalizer_.normalize(text, t_.vocab_->add_space_prefix(), normal_);
+    if (t_.vocab_->kind() == fb::VocabKind::Unigram) {
+      unigram_.encode(normal_, out_);
+    } else if (t_.pre_ >= 0) {
+      for_each_word(normal_, [&](std::string_view word) { rank_bpe_.encode_characters(word, out_); });
+    } else {
+      sentence_piece_.encode(normal_, out_);
+    }
+  }
+
+ private:
+  template <class F>
+  void for_each_word(std::string_view text, F encode_word) {
+    word_ends_.clear();
+    pretokenize(t_.pre_, text, word_ends_);
+    size_t begin = 0;
+    for (size_t end : word_ends_) {
+      encode_word(text.substr(begin, end - begin));
+      begin = end;
+    }
+  }
+
+  const Tokenizer& t_;
+  RankBpe rank_bpe_;
+  SentencePiece sentence_piece_;
+  Unigram unigram_;
+  std::string normal_;
+  std::vector<size_t> word_ends_;
+  std::vector<int32_t>& out_;
+};
 
 Result<Tokenizer> Tokenizer::open(const fb::Vocab* vocab) {
   auto refuse = [](const std::string& reason) {
@@ -41,19 +104,26 @@ Result<Tokenizer> Tokenizer::open(const fb::Vocab* vocab) {
   }
   Tokenizer t;
   t.vocab_ = vocab;
+  const bool by_rank = vocab->kind() == fb::VocabKind::ByteBpe || merge_count(*vocab) > 0;
   switch (vocab->kind()) {
-    case fb::VocabKind::ByteBpe: {
-      std::string name = vocab->pre() && vocab->pre()->size() ? vocab->pre()->str() : "default";
-      t.pre_ = find_pretokenizer(name);
-      if (t.pre_ < 0) return refuse("unknown pre-tokenizer \"" + name + "\"");
-      break;
-    }
+    case fb::VocabKind::ByteBpe:
     case fb::VocabKind::SentencePieceBpe:
+      if (by_rank) {
+        std::string name = vocab->pre() && vocab->pre()->size() ? vocab->pre()->str() : "default";
+        t.pre_ = find_pretokenizer(name);
+        if (t.pre_ < 0) return refuse("unknown pre-tokenizer \"" + name + "\"");
+      } else if (!vocab->scores()) {
+        return refuse("the scores are missing");
+      }
+      break;
+    case fb::VocabKind::Unigram:
       if (!vocab->scores()) return refuse("the scores are missing");
+      t.unknown_score_ = Unigram::unknown_score(*vocab);
       break;
     default:
       return refuse("unknown kind of tokenizer (number " + std::to_string(int(vocab->kind())) + ")");
   }
+  SLUICE_TRY(t.normalizer_, Normalizer::of(*vocab));
   t.all_special_ = SpecialTokens::of(*vocab, false);
   t.always_special_ = SpecialTokens::of(*vocab, true);
   return t;
@@ -65,25 +135,15 @@ void Tokenizer::encode(std::string_view text, Encode options, std::vector<int32_
   if (options.add_special && vocab_->add_bos() && bos() >= 0) out.push_back(bos());
 
   const SpecialTokens& special = options.parse_special ? all_special_ : always_special_;
-  ByteBpe byte_bpe(*vocab_);
-  SentencePiece sentence_piece(*vocab_);
-  std::vector<size_t> word_ends;
-  bool after_special = true;  // the start of the text counts like the end of a special token
-  for (const Piece& piece : special.cut(*vocab_, text)) {
+  std::vector<Piece> pieces = special.cut(*vocab_, text);
+  strip_around_special(*vocab_, pieces);
+  Encoder encoder(*this, out);
+  for (const Piece& piece : pieces) {
     if (piece.token >= 0) {
       out.push_back(piece.token);
-    } else if (vocab_->kind() == fb::VocabKind::SentencePieceBpe) {
-      sentence_piece.encode(piece.text, vocab_->add_space_prefix() && after_special, out);
-    } else {
-      word_ends.clear();
-      pretokenize(pre_, piece.text, word_ends);
-      size_t begin = 0;
-      for (size_t end : word_ends) {
-        byte_bpe.encode(piece.text.substr(begin, end - begin), out);
-        begin = end;
-      }
+    } else if (!piece.text.empty()) {
+      encoder.encode(piece.text);
     }
-    after_special = piece.token >= 0;
   }
   if (options.add_special && vocab_->add_eos() && eos() >= 0) out.push_back(eos());
 }
@@ -107,7 +167,7 @@ void Tokenizer::append_piece(int32_t token, bool special, std::string& out) cons
       break;
     }
     default:  // normal
-      if (vocab_->kind() != fb::VocabKind::SentencePieceBpe) {
+      if (vocab_->kind() == fb::VocabKind::ByteBpe) {
         out += text;
         break;
       }
@@ -126,10 +186,7 @@ std::string Tokenizer::decode(const std::vector<int32_t>& tokens, bool special) 
   return text;
 }
 
-bool Tokenizer::is_end(int32_t token) const {
-  auto* ends = vocab_->end_of_generation();
-  return ends && token >= 0 && std::binary_search(ends->begin(), ends->end(), uint32_t(token));
-}
+bool Tokenizer::is_end(int32_t token) const { return in_list(vocab_->end_of_generation(), token); }
 
 bool Tokenizer::is_special(int32_t token) const {
   if (token < 0 || token >= n_vocab()) return false;
@@ -143,7 +200,7 @@ int32_t Tokenizer::eos() const { return vocab_->eos(); }
 bool Tokenizer::adds_bos() const { return vocab_->add_bos() && bos() >= 0; }
 
 bool Tokenizer::strips_leading_space() const {
-  return vocab_->kind() == fb::VocabKind::SentencePieceBpe && vocab_->add_space_prefix();
+  return vocab_->kind() != fb::VocabKind::ByteBpe && vocab_->add_space_prefix();
 }
 
 int32_t Tokenizer::find(std::string_view text) const {

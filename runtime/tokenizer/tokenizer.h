@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to tokens and back, on the ready-made tables of a .slm vocabulary (no table is built at open). Knows byte-level
-// BPE and SentencePiece-style BPE; pre-tokenizers are hand-written linear scanners chosen by the file's name for them.
+// BPE, SentencePiece's BPE (by score or by rank) and Unigram; pre-tokenizers are hand-written linear scanners chosen by
+// the file's name for them.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/tokenizer/normalize.h"
 #include "runtime/tokenizer/special_tokens.h"
 #include "schema/model_generated.h"
 
@@ -45,8 +47,12 @@ class Tokenizer {
   int32_t find(std::string_view text) const;
 
  private:
+  class Encoder;
+
   const fb::Vocab* vocab_ = nullptr;
-  int pre_ = 0;  // index into the table of pre-tokenizers
+  int pre_ = -1;              // index into the table of pre-tokenizers; -1: this kind of vocabulary needs none
+  double unknown_score_ = 0;  // of Unigram
+  Normalizer normalizer_;
   SpecialTokens all_special_, always_special_;
 };
 

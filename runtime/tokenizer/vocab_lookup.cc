@@ -17,6 +17,33 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text) {
   return at != end && token_text(vocab, *at) == text ? uint32_t(at - order) : none;
 }
 
+uint32_t PrefixWalk::place_of(uint32_t byte) const {
+  const uint32_t* order = vocab_.text_order()->data();
+  return uint32_t(std::partition_point(order + low_, order + high_,
+                                       [&](uint32_t token) {
+                                         const std::string_view text = token_text(vocab_, token);
+                                         return text.size() <= length_ || uint8_t(text[length_]) < byte;
+                                       }) -
+                  order);
+}
+
+bool PrefixWalk::extend(uint8_t byte) {
+  if (length_ == 0) {  // the buckets know the places of two bytes
+    low_ = vocab_.text_buckets()->Get(uint32_t(byte) << 8);
+    high_ = vocab_.text_buckets()->Get((uint32_t(byte) + 1) << 8);
+  } else {
+    low_ = place_of(byte);
+    high_ = place_of(uint32_t(byte) + 1);
+  }
+  ++length_;
+  return low_ < high_;
+}
+
+int32_t PrefixWalk::token() const {
+  const uint32_t token = vocab_.text_order()->Get(low_);
+  return token_text(vocab_, token).size() == length_ ? int32_t(token) : -1;
+}
+
 uint32_t merge_count(const fb::Vocab& vocab) { return vocab.merge_left() ? vocab.merge_left()->size() : 0; }
 
 uint32_t find_merge(const fb::Vocab& vocab, uint32_t left, uint32_t right) {

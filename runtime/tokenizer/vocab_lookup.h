@@ -24,6 +24,24 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text);
 // The token of that place.
 inline uint32_t token_at(const fb::Vocab& vocab, uint32_t place) { return vocab.text_order()->Get(place); }
 
+// The tokens whose texts begin with a prefix that grows byte by byte.
+class PrefixWalk {
+ public:
+  explicit PrefixWalk(const fb::Vocab& vocab) : vocab_(vocab), high_(vocab.text_order()->size()) {}
+  // Lengthens the prefix; false if no token begins with it.
+  bool extend(uint8_t byte);
+  // The first token whose text is exactly the prefix, -1 if there is none.
+  int32_t token() const;
+
+ private:
+  // Place in [low_, high_) of the first token whose byte behind the prefix is at least this.
+  uint32_t place_of(uint32_t byte) const;
+
+  const fb::Vocab& vocab_;
+  uint32_t low_ = 0, high_;  // places in text_order
+  size_t length_ = 0;        // of the prefix
+};
+
 uint32_t merge_count(const fb::Vocab& vocab);
 
 // The merge that joins two tokens, or merge_count() if there is none.

@@ -206,6 +206,81 @@ TEST_CASE("SentencePiece: scores, byte tokens, defaults", "[converter][vocabular
   CHECK(bare.vocab->unk == 0);
 }
 
+TEST_CASE("a pre-tokenizer that the runtime does not know is noticed at conversion", "[converter][vocabulary]") {
+  const Built b = built(listed({"a"}).text("tokenizer.ggml.pre", "martian"));
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->pre == "martian");
+  REQUIRE(b.notices.size() == 1);
+  CHECK(b.notices[0] == "pre-tokenizer \"martian\" is not known to this version: the model cannot be run yet");
+  CHECK(built(listed({"a"}).text("tokenizer.ggml.pre", "lfm2")).notices.empty());
+  CHECK(built(listed({"a"}).remove("tokenizer.ggml.pre")).notices.size() == 1);  // the default may be wrong
+}
+
+TEST_CASE("SentencePiece with merges: ranks in place of scores, no byte token in a merge", "[converter][vocabulary]") {
+  GgufBuilder g = listed({"a", "b", "ab", "<0x61>", "<0x61>b", "</s>", "<|tool_response>"}, {1, 1, 1, 6, 1, 3, 3},
+                         {"a b", "<0x61> b"});
+  g.text("tokenizer.ggml.model", "gemma4");
+  const Built b = built(g);
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->kind == fb::VocabKind::SentencePieceBpe);
+  CHECK(b.vocab->pre == "gemma4");
+  CHECK(b.vocab->merge_result == std::vector<uint32_t>{2});
+  CHECK(b.vocab->scores == std::vector<float>(7));
+  CHECK(b.vocab->byte_tokens['a'] == 3);
+  CHECK(!b.vocab->add_bos);
+  CHECK(!b.vocab->add_space_prefix);
+  CHECK(b.vocab->end_of_generation == std::vector<uint32_t>{6});
+  CHECK(b.vocab->types[5] == uint8_t(fb::TokenType::Normal));  // </s> is a word here
+  CHECK(b.vocab->special == std::vector<uint32_t>{6});
+  CHECK(built(g.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", "gemma4")).vocab->kind ==
+        fb::VocabKind::SentencePieceBpe);
+}
+
+TEST_CASE("Unigram: scores, normalization, defaults", "[converter][vocabulary]") {
+  // One key, "b" (unit 98 ^ 0), whose value is the text at 0.
+  std::vector<uint8_t> map(4 + 128 * 4);
+  map[1] = 2;  // 512 bytes of double array
+  const auto unit = [&](size_t i, uint32_t value) { memcpy(map.data() + 4 + i * 4, &value, 4); };
+  unit('b', uint32_t('b') | 1u << 8 | uint32_t(1) << 10);
+  unit('b' ^ 1, 1u << 31);
+  for (const char c : {'a', '\0'}) map.push_back(uint8_t(c));
+  GgufBuilder g = listed({"<pad>", "</s>", "<unk>", "a", "\xe2\x96\x81"}, {3, 3, 2, 1, 1});
+  g.text("tokenizer.ggml.model", "t5")
+      .numbers("tokenizer.ggml.scores", gguf_id::kF32, std::vector<float>{0, 0, 0, -1, -2});
+  g.numbers("tokenizer.ggml.precompiled_charsmap", gguf_id::kU8, map);
+  g.boolean("tokenizer.ggml.add_space_prefix", true).boolean("tokenizer.ggml.remove_extra_whitespaces", true);
+  const Built b = built(g);
+  REQUIRE(b.vocab != nullptr);
+  CHECK(b.vocab->kind == fb::VocabKind::Unigram);
+  CHECK(b.vocab->charsmap == map);
+  CHECK(b.vocab->collapse_spaces);
+  CHECK(b.vocab->add_space_prefix);
+  CHECK(b.vocab->pad == 0);
+  CHECK(b.vocab->eos == 1);
+  CHECK(b.vocab->unk == 2);
+  CHECK(b.vocab->bos == -1);
+  CHECK(!b.vocab->add_bos);
+  CHECK(b.vocab->add_eos);
+  CHECK(b.notices.empty());
+
+  const auto error = [&](const std::vector<uint8_t>& bytes) {
+    return built(GgufBuilder(g).numbers("tokenizer.ggml.precompiled_charsmap", gguf_id::kU8, bytes)).error;
+  };
+  CHECK(error({1, 2, 3}).find("precompiled_charsmap is broken") != std::string::npos);
+  map.back() = 'x';
+  CHECK(error(map).find("no end") != std::string::npos);
+  CHECK(error(std::vector<uint8_t>(kMaxCharsmapBytes + 1)).find("more than") != std::string::npos);
+  CHECK(built(GgufBuilder(g).u32("tokenizer.ggml.precompiled_charsmap", 1)).error.find("bytes") != std::string::npos);
+  CHECK(!built(GgufBuilder(g).remove("tokenizer.ggml.scores")).error.empty());
+}
+
+TEST_CASE("the special tokens of Phi-3 swallow the white space behind them", "[converter][vocabulary]") {
+  const GgufBuilder g = listed({"a", "<s>", "<|end|>", "<|user|>", "<unk>"}, {1, 3, 3, 4, 2});
+  CHECK(built(GgufBuilder(g).text("general.name", "My Phi-3 mini")).vocab->strip_right == std::vector<uint32_t>{2, 3});
+  CHECK(built(GgufBuilder(g).text("general.name", "Phi-4")).vocab->strip_right.empty());
+  CHECK(built(g).vocab->strip_right.empty());
+}
+
 TEST_CASE("vocabularies that contradict themselves are refused with the key", "[converter][vocabulary]") {
   const auto error = [](const GgufBuilder& g) { return built(g).error; };
   const auto says = [](const std::string& message, const char* part) {

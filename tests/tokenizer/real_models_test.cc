@@ -3,10 +3,7 @@
 // or for models that are not there, the test says that it skipped.
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
-#include <sstream>
 
 #include "base/source.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -83,37 +80,8 @@ TEST_CASE("real vocabularies give the golden ids, and the text back", "[tokenize
       // A U+2581 in the text is a space to SentencePiece.
       std::string text = golden.text;
       size_t mark = text.find("\u2581");
-      if (model == "gemma3" && mark != text.npos) text.replace(mark, 3, " ");
+      if (model == "gemma3" && mark != text.npos) text.replace(mark, 3, 1, ' ');
       CHECK(opened->tokenizer.decode(golden.tokens, false) == text);
-    }
-  }
-}
-
-// X.slm (a converted vocabulary), X.inp (texts) and X.out (a line of ids for each) in the same folder.
-TEST_CASE("vocabularies that come with vectors give the ids of the vectors", "[tokenizer][golden]") {
-  const char* folder = getenv("SLUICE_MODELS");
-  if (!folder) {
-    WARN("skipped: SLUICE_MODELS does not name a folder with real models");
-    return;
-  }
-  const std::string separator = "\n__ggml_vocab_test__\n";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".inp") continue;
-    INFO(entry.path().string());
-    std::filesystem::path model = entry.path(), ids = entry.path();
-    std::unique_ptr<Opened> opened = open_model(model.replace_extension(".slm"));
-    std::stringstream texts;
-    texts << std::ifstream(entry.path(), std::ios::binary).rdbuf();
-    std::ifstream lines(ids.replace_extension(".out"));
-    const std::string all = texts.str();
-    for (size_t at = 0; at < all.size();) {
-      size_t end = std::min(all.find(separator, at), all.size());
-      std::string line;
-      REQUIRE(std::getline(lines, line));
-      std::istringstream numbers(line);
-      std::vector<int32_t> wanted{std::istream_iterator<int32_t>(numbers), {}};
-      CHECK(encoded(opened->tokenizer, all.substr(at, end - at)) == wanted);
-      at = end + separator.size();
     }
   }
 }

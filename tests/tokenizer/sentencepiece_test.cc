@@ -79,6 +79,28 @@ TEST_CASE("beginning and end are added where the model asks for it", "[tokenizer
   CHECK(encode(v.open(), "", {true, false}) == std::vector<int32_t>{0});
 }
 
+TEST_CASE("a file that wants no extra white space gets none", "[tokenizer]") {
+  SmallVocab v = words_vocab();
+  v.t.add_space_prefix = true;
+  v.t.collapse_spaces = true;
+  Tokenizer t = v.open();
+  CHECK(encode(t, "  a   b ") == std::vector<int32_t>{v.id(kMark + "a"), v.id(kMark), v.id("b")});
+  CHECK(encode(t, "   ").empty());
+}
+
+TEST_CASE("merging by score considers at most three pairs for each character", "[tokenizer]") {
+  SmallVocab v(fb::VocabKind::SentencePieceBpe, {{"a", fb::TokenType::Normal, -1},
+                                                 {"aa", fb::TokenType::Normal, -2},
+                                                 {"aaaa", fb::TokenType::Normal, -3},
+                                                 {"aaa", fb::TokenType::Normal, -4}});
+  SentencePiece sentence_piece(*v.build());
+  std::vector<int32_t> out;
+  const size_t n = 100'000;
+  sentence_piece.encode(std::string(n, 'a'), out);
+  CHECK(out.size() == n / 4);
+  CHECK(sentence_piece.n_pairs() <= 3 * n);
+}
+
 TEST_CASE("merging by score gives what the rule gives on random texts", "[tokenizer]") {
   std::mt19937 random(11);
   for (int vocab = 0; vocab < 60; ++vocab) {

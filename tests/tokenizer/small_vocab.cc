@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
-#include "support/catch.h"
+#include "base/check.h"
 
 namespace sluice {
 
@@ -72,8 +72,7 @@ const fb::Vocab* SmallVocab::build() {
 
 Tokenizer SmallVocab::open() {
   Result<Tokenizer> opened = Tokenizer::open(build());
-  INFO((opened.ok() ? std::string() : opened.error().text()));
-  REQUIRE(opened.ok());
+  SLUICE_CHECK(opened.ok());
   return *opened;
 }
 
@@ -82,7 +81,7 @@ int32_t SmallVocab::id(const std::string& text) const {
     auto begin = t.bytes.begin() + t.offsets[k], end = t.bytes.begin() + t.offsets[k + 1];
     if (std::string(begin, end) == text) return int32_t(k);
   }
-  FAIL("no token " << text);
+  SLUICE_CHECK(!"no token of this text");
   return -1;
 }
 

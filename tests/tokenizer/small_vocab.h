@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small literal vocabularies for tests, with the tables that a converter would write.
+// Small literal vocabularies for tests and fuzzers, with the tables that a converter would write. What a test gets
+// wrong ends the program.
 #pragma once
 #include <cstdint>
 #include <string>

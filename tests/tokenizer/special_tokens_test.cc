@@ -60,6 +60,21 @@ TEST_CASE("unknown tokens are cut like control tokens, unused and normal ones ar
   CHECK(v.open().find("ab") == v.id("ab"));
 }
 
+TEST_CASE("tokens that swallow white space take it from the text beside them", "[tokenizer]") {
+  SmallVocab v(
+      fb::VocabKind::ByteBpe,
+      {{"a"}, {" "}, {"\n"}, {"<l>", fb::TokenType::Control}, {"<r>", fb::TokenType::Control}, {"\xC2"}, {"\xA0"}});
+  v.t.strip_left = {3};
+  v.t.strip_right = {4};
+  Tokenizer t = v.open();
+  const Tokenizer::Encode parse = {false, true};
+  CHECK(encode(t, "a <l> a", parse) == std::vector<int32_t>{0, 3, 1, 0});
+  CHECK(encode(t, "a <r> \n a", parse) == std::vector<int32_t>{0, 1, 4, 0});
+  CHECK(encode(t, "<r> \t\n<l>", parse) == std::vector<int32_t>{4, 3});
+  CHECK(encode(t, "<r>\u00A0a", parse) == std::vector<int32_t>{4, 5, 6, 0});
+  CHECK(encode(t, " a ", parse) == std::vector<int32_t>{1, 0, 1});
+}
+
 TEST_CASE("cutting gives what the rule gives on random vocabularies and texts", "[tokenizer]") {
   std::mt19937 random(3);
   for (int round = 0; round < 400; ++round) {

@@ -20,15 +20,17 @@ std::vector<SmallToken> tokens_of(fb::VocabKind kind) {
   for (const char* text : {"a", "b", "c", "ab", "bc", "abc", "cab", " ", " a"}) {
     tokens.push_back({text, fb::TokenType::Normal, float(tokens.size() % 5)});
   }
-  if (kind == fb::VocabKind::SentencePieceBpe) tokens.push_back({"\xE2\x96\x81", fb::TokenType::Normal, 1});
+  if (kind != fb::VocabKind::ByteBpe) tokens.push_back({"\xE2\x96\x81", fb::TokenType::Normal, 1});
   return tokens;
 }
 
 // What the reader accepts: any tokens in any order, buckets that never descend and end with their number.
 void shuffle_tables(fb::VocabT& vocab, std::mt19937& random) {
   const uint32_t n = uint32_t(vocab.types.size());
-  if (random() % 2) std::shuffle(vocab.text_order.begin(), vocab.text_order.end(), random);
-  else for (uint32_t& token : vocab.text_order) token = random() % n;
+  if (random() % 2)
+    std::shuffle(vocab.text_order.begin(), vocab.text_order.end(), random);
+  else
+    for (uint32_t& token : vocab.text_order) token = random() % n;
   if (random() % 2) return;
   for (uint32_t& bucket : vocab.text_buckets) bucket = random() % (n + 1);
   vocab.text_buckets.back() = n;
@@ -39,10 +41,18 @@ void shuffle_tables(fb::VocabT& vocab, std::mt19937& random) {
 
 TEST_CASE("a look-up table in any order gives tokens of the vocabulary and nothing else", "[tokenizer]") {
   std::mt19937 random(11);
-  for (const auto kind : {fb::VocabKind::ByteBpe, fb::VocabKind::SentencePieceBpe}) {
+  struct Case {
+    fb::VocabKind kind;
+    bool merges;
+  };
+  for (const auto& [kind, merges] :
+       {Case{fb::VocabKind::ByteBpe, true}, Case{fb::VocabKind::SentencePieceBpe, true},
+        Case{fb::VocabKind::SentencePieceBpe, false}, Case{fb::VocabKind::Unigram, false}}) {
     size_t n_different = 0;
     for (int k = 0; k < 200; ++k) {
-      SmallVocab v(kind, tokens_of(kind), {{"a", "b"}, {"ab", "c"}});
+      std::vector<std::pair<std::string, std::string>> joins;
+      if (merges) joins = {{"a", "b"}, {"ab", "c"}};
+      SmallVocab v(kind, tokens_of(kind), joins);
       v.t.ignore_merges = random() % 2;
       std::string text;
       for (int i = 0; i < 40; ++i) text += kPieces[random() % std::size(kPieces)];

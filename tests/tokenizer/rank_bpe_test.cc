@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/tokenizer/byte_bpe.h"
+#include "runtime/tokenizer/rank_bpe.h"
 
 #include <random>
 
@@ -91,6 +91,48 @@ TEST_CASE("a word of a million letters is merged", "[tokenizer]") {
   CHECK(tokens == std::vector<int32_t>((1 << 20) / 8, v.id("aaaaaaaa")));
 }
 
+TEST_CASE("merging considers at most three pairs for each byte", "[tokenizer]") {
+  SmallVocab v = letters_vocab("ab", {{"a", "a"}, {"aa", "aa"}, {"a", "b"}, {"aa", "ab"}, {"b", "b"}});
+  const fb::Vocab* vocab = v.build();
+  for (const std::string part : {"a", "aab", "ab", "ba"}) {
+    std::string word;
+    while (word.size() < 100'000) word += part;
+    RankBpe bytes(*vocab), characters(*vocab);
+    std::vector<int32_t> a, b;
+    bytes.encode_bytes(word, a);
+    characters.encode_characters(word, b);
+    CHECK(a == b);
+    CHECK(a.size() < word.size());
+    CHECK(bytes.n_pairs() <= 3 * word.size());
+    CHECK(characters.n_pairs() <= 3 * word.size());
+  }
+}
+
+TEST_CASE("a vocabulary of characters merges by rank, with byte tokens for the characters it lacks", "[tokenizer]") {
+  const std::string mark = "\xE2\x96\x81";
+  SmallVocab v(fb::VocabKind::SentencePieceBpe,
+               {{"a"},
+                {"\u00E9"},
+                {mark},
+                {mark + "a"},
+                {"a\u00E9"},
+                {"\n"},
+                {"\n\n"},
+                {"<0xC3>", fb::TokenType::Byte},
+                {"<0xA0>", fb::TokenType::Byte}},
+               {{"a", "\u00E9"}, {mark, "a"}});
+  v.t.pre = "gemma4";
+  Tokenizer t = v.open();
+  CHECK(encode(t, " a\u00E9") == std::vector<int32_t>{v.id(mark), v.id("a\u00E9")});
+  CHECK(encode(t, " aa") == std::vector<int32_t>{v.id(mark + "a"), v.id("a")});
+  CHECK(encode(t, "\u00E0") == std::vector<int32_t>{7, 8});
+  CHECK(encode(t, "a\n\na\n\n\na") == std::vector<int32_t>{0, v.id("\n\n"), 0, 5, 5, 5, 0});
+  CHECK(encode(t, "x").empty());
+  CHECK(t.decode({3, 6, 7, 8}, false) == " a\n\n\u00E0");
+  v.t.pre = "martian";
+  CHECK(!Tokenizer::open(v.build()).ok());
+}
+
 TEST_CASE("bad bytes are encoded as the replacement character", "[tokenizer]") {
   SmallVocab v(fb::VocabKind::ByteBpe, {{"\xEF"}, {"\xBF"}, {"\xBD"}, {"\xFF"}});
   CHECK(encode(v.open(), "\xFF") == std::vector<int32_t>{0, 1, 2});
@@ -102,7 +144,7 @@ TEST_CASE("random bytes come back from every pre-tokenizer, bad ones as replacem
   SmallVocab v(fb::VocabKind::ByteBpe, tokens);
   std::mt19937 random(9);
   for (const char* pre : {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o", "default", "falcon",
-                          "deepseek-coder", "deepseek-v3"}) {
+                          "deepseek-coder", "deepseek-llm", "deepseek-v3", "minicpm5", "seed-coder"}) {
     v.t.pre = pre;
     Tokenizer tokenizer = v.open();
     for (int k = 0; k < 300; ++k) {
@@ -124,7 +166,7 @@ TEST_CASE("an unknown pre-tokenizer is refused by its name", "[tokenizer]") {
 
 TEST_CASE("an unknown kind of vocabulary is refused", "[tokenizer]") {
   SmallVocab v = letters_vocab("a", {});
-  v.t.kind = fb::VocabKind::Unigram;
+  v.t.kind = fb::VocabKind(9);
   CHECK(!Tokenizer::open(v.build()).ok());
 }
 
