@@ -96,6 +96,7 @@ Value Interpreter::attribute(const Value& v, std::string_view name) {
 Value Interpreter::item(const Value& v, const Value& key) {
   if (v.undefined()) return fail(missing(v));
   if (v.is(Kind::kDict)) {
+    if (!can_be_key(key)) return {};
     if (const Value* member = found(v.dict(), key)) return *member;
     if (failed_) return {};
   } else if (v.is(Kind::kList) && key.integral() && v.list().list_kind <= ListKind::kTuple) {
@@ -143,7 +144,8 @@ Value Interpreter::slice(const Value& v, const Link& link) {
     given[k] = true;
   }
   if (v.undefined()) return fail(missing(v));
-  if (!v.is(Kind::kList) && !v.is(Kind::kString)) return {};
+  if (!v.is(Kind::kString) && (!v.is(Kind::kList) || v.list().list_kind > ListKind::kTuple))
+    return fail(std::string("a ") + type_name(v) + " cannot be sliced");
   if (parts[2] == 0) return fail("a slice's step is zero");
   if (v.is(Kind::kString) && !work(3 * kByteWork * v.text().size())) return {};
   int64_t n = int64_t(v.is(Kind::kString) ? count_letters(v.text()) : v.list().items.size());

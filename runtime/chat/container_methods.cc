@@ -92,6 +92,10 @@ bool has_container_method(const Value& self, std::string_view name) {
 }
 
 Value container_method(const MethodCall& c, const Value& self) {
+  const size_t given = c.arguments.positional.size() + c.arguments.named.size();
+  const bool none = c.name == "copy" || c.name == "items" || c.name == "keys" || c.name == "values";
+  const bool one = c.name == "append" || (c.name == "count" && !self.is(Kind::kDict));
+  if ((none && given > 0) || (one && given != 1) || (c.name == "get" && given > 2)) return c.wrong();
   if (self.is(Kind::kDict)) return dict_method(c, self);
   return self.is(Kind::kList) ? list_method(c, self) : loop_method(c, self.as<LoopState>());
 }

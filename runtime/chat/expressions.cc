@@ -28,6 +28,7 @@ Value Interpreter::eval(const Expr& e) {
         auto old = std::find_if(items.begin(), items.end(),
                                 [&](const auto& item) { return failed_ || equals(item.first, key); });
         if (failed_) return {};
+        if (!can_be_key(key)) return fail(std::string("a ") + type_name(key) + " cannot be the key of a dict");
         if (old != items.end()) {
           old->second = std::move(value);
         } else {

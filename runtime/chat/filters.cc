@@ -30,6 +30,8 @@ Value Interpreter::filter(std::string_view name, const Value& v, const Arguments
   const FilterRow* row = find_filter(name);
   if (row == nullptr) return fail("the filter '" + std::string(name) + "' is not known");
   if (failed_ || !step() || !work(kItemWork * arguments.named.size())) return {};
+  if (arguments.positional.size() + arguments.named.size() > row->arguments)
+    return fail("the filter '" + std::string(name) + "' takes fewer arguments");
   Value result = row->run(FilterCall{*this, v, arguments});
   return failed_ ? Value() : result;
 }

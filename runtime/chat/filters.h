@@ -42,6 +42,7 @@ struct FilterCall {
 struct FilterRow {
   std::string_view name;
   Value (*run)(const FilterCall& c);
+  uint8_t arguments;  // at most
 };
 
 std::span<const FilterRow> text_filters();

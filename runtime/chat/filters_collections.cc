@@ -68,7 +68,9 @@ Value f_default(const FilterCall& c) {
 
 Value f_attr(const FilterCall& c) {
   const Value* name = c.get(0, "name");
-  return name && name->is(Kind::kString) ? c.in.attribute(c.v, name->text()) : Value();
+  if (!name || !name->is(Kind::kString) || c.v.undefined()) return {};
+  if (!c.v.is(Kind::kDict) || has_method(c.v, name->text())) return c.in.attribute(c.v, name->text());
+  return {};  // attributes are not items here
 }
 
 // A key as it is compared: strings without case unless asked for.
@@ -78,48 +80,69 @@ Value folded(const FilterCall& c, const Value& key, bool case_sensitive) {
   return Value::string(to_lower(key.text()));
 }
 
-// Sorts by keys, one per item.
-Value sorted(const FilterCall& c, std::vector<std::pair<Value, Value>> keyed, bool case_sensitive, bool reverse,
-             ListKind kind = ListKind::kList) {
+// Sorts by keys, one per item. What is equal to each other needs no order.
+Value sorted(const FilterCall& c, std::vector<std::pair<Value, Value>> keyed, bool case_sensitive, bool reverse) {
   uint64_t weight = 0;
-  for (auto& [key, item] : keyed) {
-    key = folded(c, key, case_sensitive);
-    weight += kItemWork + weight_of(key);
-    const int order = c.in.order(key, keyed[0].first);
-    if (c.in.failed()) return {};
-    if (order == 2) {
-      return c.in.fail(std::string("a ") + type_name(key) + " and a " + type_name(keyed[0].first) + " have no order");
-    }
+  for (auto& entry : keyed) {
+    entry.first = folded(c, entry.first, case_sensitive);
+    weight += kItemWork + weight_of(entry.first);
   }
-  // Parts of lists may still be without order; then they count as equal to what they are compared with.
-  bool lists = !keyed.empty() && keyed[0].first.is(Kind::kList);
-  if (lists) return c.in.fail("lists cannot be sorted here");
   // Merging looks at each key about once a level.
   uint64_t levels = 1;
   while (keyed.size() >> levels) ++levels;
   if (!c.in.work(levels * weight)) return {};
   Work charged;
+  const Value *one = nullptr, *other = nullptr;  // a pair without order
+  auto less = [&](const Value& a, const Value& b) {
+    const int sign = compare(a, b, charged);
+    if (sign == 2 && !equal(a, b, charged)) one = &a, other = &b;
+    return sign == -1;
+  };
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    return reverse ? compare(b.first, a.first, charged) == -1 : compare(a.first, b.first, charged) == -1;
+    return reverse ? less(b.first, a.first) : less(a.first, b.first);
   });
+  if (one) return c.in.fail("the items to sort have no order");
   std::vector<Value> items;
   for (auto& entry : keyed) items.push_back(std::move(entry.second));
-  return c.in.list(std::move(items), kind);
+  return c.in.list(std::move(items));
+}
+
+Value key_of(const FilterCall& c, const Value& item, const Value* attribute) {
+  return !attribute || attribute->is(Kind::kNone) ? item : c.in.path(item, *attribute);
 }
 
 std::vector<std::pair<Value, Value>> keyed_items(const FilterCall& c, const Value* attribute) {
   std::vector<std::pair<Value, Value>> keyed;
   for (const Value& item : c.in.iterate(c.v)) {
     if (c.in.failed() || !c.in.step()) break;
-    bool whole = !attribute || attribute->is(Kind::kNone);
-    keyed.emplace_back(whole ? item : c.in.path(item, *attribute), item);
+    keyed.emplace_back(key_of(c, item, attribute), item);
   }
   return keyed;
 }
 
 Value f_sort(const FilterCall& c) {
-  return sorted(c, keyed_items(c, c.get(2, "attribute")), c.flag(1, "case_sensitive", false),
-                c.flag(0, "reverse", false));
+  const Value* attribute = c.get(2, "attribute");
+  const bool case_sensitive = c.flag(1, "case_sensitive", false);
+  // "a,b" sorts by a, then b.
+  std::vector<Value> attributes;
+  if (attribute && attribute->is(Kind::kString)) {
+    if (!c.in.search(attribute->text(), ",")) return {};
+    for (std::string_view part : split(attribute->text(), ",", -1, false))
+      attributes.push_back(Value::string(std::string(part)));
+  } else {
+    attributes.push_back(attribute ? *attribute : Value::none());
+  }
+  std::vector<std::pair<Value, Value>> keyed;
+  for (const Value& item : c.in.iterate(c.v)) {
+    std::vector<Value> keys;
+    for (const Value& part : attributes) {
+      if (!c.in.step()) return {};
+      keys.push_back(folded(c, key_of(c, item, &part), case_sensitive));
+    }
+    keyed.emplace_back(c.in.list(std::move(keys)), item);
+  }
+  if (c.in.failed()) return {};
+  return sorted(c, std::move(keyed), true, c.flag(0, "reverse", false));
 }
 
 Value f_dictsort(const FilterCall& c) {
@@ -138,6 +161,7 @@ Value f_unique(const FilterCall& c) {
   bool case_sensitive = c.flag(0, "case_sensitive", false);
   std::vector<Value> seen, items;
   for (auto& [key, item] : keyed_items(c, c.get(1, "attribute"))) {
+    if (!c.in.can_be_key(key)) return c.in.fail(std::string("a ") + type_name(key) + " cannot be told unique");
     Value k = folded(c, key, case_sensitive);
     auto again = [&](const Value& s) { return c.in.failed() || c.in.equals(s, k); };
     if (std::any_of(seen.begin(), seen.end(), again)) continue;
@@ -153,8 +177,11 @@ Value f_groupby(const FilterCall& c) {
   if (!attribute) return c.in.fail("groupby needs an attribute");
   bool case_sensitive = c.flag(2, "case_sensitive", false);
   std::vector<std::pair<Value, Value>> keyed;
-  for (auto& [key, item] : keyed_items(c, attribute)) {
+  const Value* otherwise = c.get(1, "default");
+  for (auto& [found, item] : keyed_items(c, attribute)) {
     if (!c.in.work(3 * kItemWork)) return {};
+    const Value& key = found.undefined() && otherwise ? *otherwise : found;
+    if (key.undefined()) return c.in.fail("groupby: an item has no such attribute");
     keyed.emplace_back(key, make_list({key, item}, ListKind::kTuple));
   }
   Value all = sorted(c, std::move(keyed), case_sensitive, false);
@@ -225,6 +252,25 @@ Value f_batch(const FilterCall& c) {
   return c.in.list(std::move(rows), ListKind::kGenerator);
 }
 
+// So many lists, each of neighbours, the first ones longer.
+Value f_slice(const FilterCall& c) {
+  const int64_t n = c.integer(0, "slices", 0);
+  const Value* fill = c.get(1, "fill_with");
+  const std::vector<Value> items = c.in.iterate(c.v);
+  if (n < 1 || n > int64_t(c.in.limits().max_range)) return c.in.fail("slice needs a number of slices");
+  if (!c.in.work(3 * kItemWork * uint64_t(n))) return {};
+  const size_t each = items.size() / size_t(n), longer = items.size() % size_t(n);
+  std::vector<Value> slices;
+  for (size_t k = 0, at = 0; k < size_t(n); ++k) {
+    const size_t end = at + each + (k < longer);
+    std::vector<Value> slice(items.begin() + ptrdiff_t(at), items.begin() + ptrdiff_t(end));
+    if (fill && !fill->is(Kind::kNone) && k >= longer) slice.push_back(*fill);
+    slices.push_back(make_list(std::move(slice)));
+    at = end;
+  }
+  return c.in.list(std::move(slices), ListKind::kGenerator);
+}
+
 Value f_sum(const FilterCall& c) {
   const Value* start = c.get(1, "start");
   Value total = start ? *start : Value::integer(0);
@@ -253,30 +299,31 @@ Value extreme(const FilterCall& c, int sign) {
 
 std::span<const FilterRow> collection_filters() {
   static constexpr FilterRow kRows[] = {
-      {"attr", f_attr},
-      {"batch", f_batch},
-      {"count", f_length},
-      {"d", f_default},
-      {"default", f_default},
-      {"dictsort", f_dictsort},
-      {"first", f_first},
-      {"groupby", f_groupby},
-      {"items", f_items},
-      {"join", f_join},
-      {"last", f_last},
-      {"length", f_length},
-      {"list", f_list},
-      {"map", f_map},
-      {"max", [](const FilterCall& c) { return extreme(c, 1); }},
-      {"min", [](const FilterCall& c) { return extreme(c, -1); }},
-      {"reject", [](const FilterCall& c) { return selected(c, false, false); }},
-      {"rejectattr", [](const FilterCall& c) { return selected(c, true, false); }},
-      {"reverse", f_reverse},
-      {"select", [](const FilterCall& c) { return selected(c, false, true); }},
-      {"selectattr", [](const FilterCall& c) { return selected(c, true, true); }},
-      {"sort", f_sort},
-      {"sum", f_sum},
-      {"unique", f_unique},
+      {"attr", f_attr, 1},
+      {"batch", f_batch, 2},
+      {"count", f_length, 0},
+      {"d", f_default, 2},
+      {"default", f_default, 2},
+      {"dictsort", f_dictsort, 3},
+      {"first", f_first, 0},
+      {"groupby", f_groupby, 3},
+      {"items", f_items, 0},
+      {"join", f_join, 2},
+      {"last", f_last, 0},
+      {"length", f_length, 0},
+      {"list", f_list, 0},
+      {"map", f_map, 255},
+      {"max", [](const FilterCall& c) { return extreme(c, 1); }, 2},
+      {"min", [](const FilterCall& c) { return extreme(c, -1); }, 2},
+      {"reject", [](const FilterCall& c) { return selected(c, false, false); }, 255},
+      {"rejectattr", [](const FilterCall& c) { return selected(c, true, false); }, 255},
+      {"reverse", f_reverse, 0},
+      {"select", [](const FilterCall& c) { return selected(c, false, true); }, 255},
+      {"selectattr", [](const FilterCall& c) { return selected(c, true, true); }, 255},
+      {"slice", f_slice, 2},
+      {"sort", f_sort, 3},
+      {"sum", f_sum, 2},
+      {"unique", f_unique, 2},
   };
   return kRows;
 }

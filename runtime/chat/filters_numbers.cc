@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jinja's filters of numbers.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 
 #include "runtime/chat/filters.h"
@@ -16,6 +16,7 @@ Value f_int(const FilterCall& c) {
   Value otherwise = Value::integer(c.integer(0, "default", 0));
   int64_t base = c.integer(1, "base", 10);
   double d = 0;
+  if (c.v.undefined()) return c.in.fail(c.in.missing(c.v));
   if (c.v.integral()) return Value::integer(c.v.as_int());
   if (c.v.is(Kind::kFloat)) {
     d = c.v.d;
@@ -46,6 +47,7 @@ Value f_int(const FilterCall& c) {
 }
 
 Value f_float(const FilterCall& c) {
+  if (c.v.undefined()) return c.in.fail(c.in.missing(c.v));
   if (c.v.numeric()) return Value::number(c.v.as_double());
   const Value* otherwise = c.get(0, "default");
   if (c.v.is(Kind::kString) && c.v.text().size() < 64) {
@@ -60,34 +62,43 @@ Value f_abs(const FilterCall& c) {
   return c.v.as_int() < 0 ? c.in.binary(Op::kSubtract, Value::integer(0), c.v) : Value::integer(c.v.as_int());
 }
 
+// Whole tens, hundreds, …, ties to the even one.
+double rounded_to_tens(double d, int64_t zeros) {
+  const double scale = std::pow(10.0, double(zeros));
+  return std::isfinite(scale) ? std::nearbyint(d / scale) * scale : 0.0;
+}
+
 Value f_round(const FilterCall& c) {
   if (!c.v.numeric()) return c.in.fail(std::string("a ") + type_name(c.v) + " cannot be rounded");
-  int64_t precision = c.integer(0, "precision", 0);
+  const int64_t precision = c.integer(0, "precision", 0);
   const Value* method = c.get(1, "method");
-  std::string how = method ? c.in.printed(*method) : "common";
-  if (precision < 0 || precision > 15) return c.in.fail("a precision must be 0 to 15");
-  double d = c.v.as_double();
-  if (how == "common") {
-    char text[400];
-    snprintf(text, sizeof text, "%.*f", int(precision), d);
-    for (char* p = text; *p; ++p) {
-      if (*p == ',') *p = '.';
-    }
-    const std::optional<double> rounded = read_number(text);
-    return rounded ? Value::number(*rounded) : c.v;
+  const std::string how = method ? c.in.printed(*method) : "common";
+  if (how != "common" && how != "ceil" && how != "floor") return c.in.fail("round knows common, ceil and floor");
+  if (precision < -400 || precision > 400) return c.in.fail("a precision is too large");
+  const double d = c.v.as_double();
+  if (how == "common" && c.v.integral()) {
+    if (precision >= 0) return Value::integer(c.v.as_int());
+    return Value::integer(int64_t(rounded_to_tens(d, -precision)));
   }
-  double scale = std::pow(10.0, double(precision));
-  return Value::number((how == "ceil" ? std::ceil(d * scale) : std::floor(d * scale)) / scale);
+  if (how == "common") {
+    if (precision < 0) return Value::number(rounded_to_tens(d, -precision));
+    char text[800];
+    const auto end = std::to_chars(text, text + sizeof text, d, std::chars_format::fixed, int(precision));
+    const std::optional<double> rounded = read_number({text, size_t(end.ptr - text)});
+    return Value::number(rounded ? *rounded : d);
+  }
+  const double scale = std::pow(10.0, double(precision));
+  return Value::number((how == "ceil" ? std::ceil(d * scale) : std::floor(d * scale)) / scale + 0.0);
 }
 
 }  // namespace
 
 std::span<const FilterRow> number_filters() {
   static constexpr FilterRow kRows[] = {
-      {"abs", f_abs},
-      {"float", f_float},
-      {"int", f_int},
-      {"round", f_round},
+      {"abs", f_abs, 0},
+      {"float", f_float, 1},
+      {"int", f_int, 2},
+      {"round", f_round, 2},
   };
   return kRows;
 }

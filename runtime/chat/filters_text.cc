@@ -6,6 +6,7 @@
 #include "runtime/chat/json_reader.h"
 #include "runtime/chat/strings.h"
 #include "runtime/chat/text_format.h"
+#include "runtime/tokenizer/unicode.h"
 
 namespace sluice::jinja {
 namespace {
@@ -36,6 +37,7 @@ Value f_escape(const FilterCall& c) { return c.v.safe() ? c.v : c.in.string(esca
 Value f_forceescape(const FilterCall& c) { return c.in.string(escaped(c.text()), true); }
 
 Value f_indent(const FilterCall& c) {
+  if (!c.v.is(Kind::kString)) return c.in.fail(std::string("indent needs a string, found a ") + type_name(c.v));
   const Value* width = c.get(0, "width");
   std::string margin = width && width->is(Kind::kString) ? width->text() : "";
   if (!width || !width->is(Kind::kString)) {
@@ -53,17 +55,72 @@ Value f_indent(const FilterCall& c) {
     if (k && (blank || !lines[k].empty())) out += margin;
     out += lines[k];
   }
-  return c.in.string(std::move(out));
+  return c.in.string(std::move(out), c.v.safe());
 }
 
-Value f_wordcount(const FilterCall& c) { return Value::integer(int64_t(split(c.text(), "", -1, false).size())); }
+Value f_wordcount(const FilterCall& c) {
+  const std::string text = c.text();
+  int64_t n = 0;
+  bool inside = false;
+  for (std::string_view rest = text; !rest.empty();) {
+    const uint32_t l = take_code_point(rest);
+    const bool word = l == '_' || (class_of(l) & (kLetter | kNumber));
+    n += word && !inside;
+    inside = word;
+  }
+  return Value::integer(n);
+}
+
+Value f_truncate(const FilterCall& c) {
+  const int64_t length = c.integer(0, "length", 255), leeway = c.integer(3, "leeway", 5);
+  const Value* end_text = c.get(2, "end");
+  const bool short_list = (c.v.is(Kind::kList) && int64_t(c.v.list().items.size()) - leeway <= length) ||
+                          (c.v.is(Kind::kDict) && int64_t(c.v.dict().items.size()) - leeway <= length);
+  if (short_list) return c.v;
+  const std::string s = c.text(), end = end_text ? c.in.printed(*end_text) : "...";
+  const int64_t kept = length - int64_t(count_letters(end));
+  if (!c.v.is(Kind::kString) || kept < 0 || leeway < 0 || leeway > INT32_MAX)
+    return c.in.fail("wrong arguments for 'truncate'");
+  if (int64_t(count_letters(s)) - leeway <= length) return c.v;
+  std::string_view beginning = std::string_view(s).substr(0, letter_offset(s, size_t(kept)));
+  if (!c.flag(1, "killwords", false)) beginning = beginning.substr(0, beginning.rfind(' '));
+  return c.in.string(std::string(beginning) + end, c.v.safe());
+}
+
+Value f_urlencode(const FilterCall& c) {
+  auto encoded = [&](const Value& v, bool query) {
+    const std::string text = c.in.printed(v);
+    std::string out;
+    if (!c.in.work(kLetterWork * text.size())) return out;
+    for (const char l : text) {
+      const bool plain = (l >= '0' && l <= '9') || ((l | 0x20) >= 'a' && (l | 0x20) <= 'z' && uint8_t(l) < 0x80) ||
+                         std::string_view("_.-~").find(l) != std::string_view::npos || (l == '/' && !query);
+      static constexpr char kDigits[] = "0123456789ABCDEF";
+      if (plain)
+        out += l;
+      else if (l == ' ' && query)
+        out += '+';
+      else
+        out += {'%', kDigits[uint8_t(l) >> 4], kDigits[uint8_t(l) & 15]};
+    }
+    return out;
+  };
+  if (!c.v.is(Kind::kDict))
+    return c.v.is(Kind::kList) ? c.in.fail("urlencode needs a string or a mapping") : c.in.string(encoded(c.v, false));
+  std::string out;
+  for (const auto& [key, value] : c.v.dict().items) {
+    if (!c.in.step() || out.size() > c.in.limits().max_output_bytes) break;
+    out += (out.empty() ? "" : "&") + encoded(key, true) + "=" + encoded(value, true);
+  }
+  return c.in.string(std::move(out));
+}
 
 Value f_center(const FilterCall& c) {
   std::string s = c.text();
   int64_t width = std::max(c.integer(0, "width", 80), int64_t{0}), n = int64_t(count_letters(s));
   if (width > 1 << 20) return c.in.fail("a width is too large");
   int64_t pad = std::max(width - n, int64_t{0}), left = pad / 2 + (pad & width & 1);
-  return c.in.string(std::string(size_t(left), ' ') + s + std::string(size_t(pad - left), ' '));
+  return c.in.string(std::string(size_t(left), ' ') + s + std::string(size_t(pad - left), ' '), c.v.safe());
 }
 
 Value f_format(const FilterCall& c) {
@@ -82,7 +139,12 @@ Value f_tojson(const FilterCall& c) {
   style.sort_keys = c.flag(3, "sort_keys", false);
   const Value* indent = c.get(1, "indent");
   if (indent && !indent->is(Kind::kNone)) {
-    style.indent = int(std::clamp(c.integer(1, "indent", 0), int64_t{0}, int64_t{64}));
+    if (indent->is(Kind::kString))
+      style.indent = indent->text();
+    else
+      style.indent = std::string(size_t(std::clamp(c.integer(1, "indent", 0), int64_t{0}, int64_t{65})), ' ');
+    if (style.indent.size() > 64) return c.in.fail("an indent is too wide");
+    style.lines = true;
     style.item_separator = ",";
   }
   const Value* separators = c.get(2, "separators");
@@ -118,23 +180,25 @@ Value f_from_json(const FilterCall& c) {
 
 std::span<const FilterRow> text_filters() {
   static constexpr FilterRow kRows[] = {
-      {"capitalize", f_capitalize},
-      {"center", f_center},
-      {"e", f_escape},
-      {"escape", f_escape},
-      {"forceescape", f_forceescape},
-      {"format", f_format},
-      {"from_json", f_from_json},
-      {"indent", f_indent},
-      {"lower", f_lower},
-      {"replace", f_replace},
-      {"safe", f_safe},
-      {"string", f_string},
-      {"title", f_title},
-      {"tojson", f_tojson},
-      {"trim", f_trim},
-      {"upper", f_upper},
-      {"wordcount", f_wordcount},
+      {"capitalize", f_capitalize, 0},
+      {"center", f_center, 1},
+      {"e", f_escape, 0},
+      {"escape", f_escape, 0},
+      {"forceescape", f_forceescape, 0},
+      {"format", f_format, 255},
+      {"from_json", f_from_json, 0},
+      {"indent", f_indent, 3},
+      {"lower", f_lower, 0},
+      {"replace", f_replace, 3},
+      {"safe", f_safe, 0},
+      {"string", f_string, 0},
+      {"title", f_title, 0},
+      {"tojson", f_tojson, 4},
+      {"trim", f_trim, 1},
+      {"truncate", f_truncate, 4},
+      {"upper", f_upper, 0},
+      {"urlencode", f_urlencode, 0},
+      {"wordcount", f_wordcount, 0},
   };
   return kRows;
 }

@@ -66,6 +66,10 @@ int Interpreter::order(const Value& a, const Value& b) {
 }
 
 const Value* Interpreter::found(const Dict& dict, const Value& key) {
+  if (!can_be_key(key)) {
+    fail(std::string("a ") + type_name(key) + " cannot be the key of a dict");
+    return nullptr;
+  }
   const Value* v = dict.find(key, work_);
   return work(0) ? v : nullptr;
 }

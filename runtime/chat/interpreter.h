@@ -78,7 +78,8 @@ class Interpreter {
     return work(kSearchWork * (text.size() + what.size()));
   }
   bool equals(const Value& a, const Value& b);
-  int order(const Value& a, const Value& b);               // as compare()
+  int order(const Value& a, const Value& b);  // as compare()
+  bool can_be_key(const Value& v) { return hashable(v, work_) && work(0); }
   const Value* found(const Dict& dict, const Value& key);  // null if it is not there
   Value checked(Value v);                                  // fails if it is too large
   Value string(std::string s, bool safe = false) { return checked(Value::string(std::move(s), safe)); }

@@ -309,10 +309,9 @@ Link Parser::parse_test() {
     return link;
   }
   bool operand = is(TokenKind::kString) || is(TokenKind::kInteger) || is(TokenKind::kFloat) || is_op("[") || is_op("{");
-  if (is(TokenKind::kName)) {
-    static constexpr std::string_view kAfter[] = {"else", "or", "and", "if", "is", "in", "not"};
-    operand = std::find(std::begin(kAfter), std::end(kAfter), current().text) == std::end(kAfter);
-  }
+  if (is_name("is")) fail("tests with 'is' cannot be chained");
+  // As in Jinja, `x is none if y` takes `if` for an operand.
+  if (is(TokenKind::kName)) operand = !is_name("else") && !is_name("or") && !is_name("and");
   if (operand) {
     ExprPtr e = parse_primary();
     parse_postfix(e, false);

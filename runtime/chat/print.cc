@@ -130,9 +130,9 @@ void print_json_string(std::string_view s, bool ascii, std::string& out) {
 }
 
 void new_line(const JsonStyle& style, int level, std::string& out) {
-  if (style.indent < 0) return;
+  if (!style.lines) return;
   out += '\n';
-  out.append(size_t(style.indent) * size_t(level), ' ');
+  for (int k = 0; k < level; ++k) out += style.indent;
 }
 
 bool print_json_dict(const Dict& dict, const JsonStyle& style, std::string& out, int level) {

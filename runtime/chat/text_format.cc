@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "runtime/chat/strings.h"
+#include "runtime/tokenizer/unicode.h"
 
 namespace sluice::jinja {
 namespace {
@@ -196,7 +197,12 @@ bool convert(Interpreter& in, const Value& v, Conversion c, bool markup, std::st
   }
   if (type == 'c') {
     c.spec.type = 0;
-    return v.is(Kind::kString) && count_letters(v.text()) == 1 && format_text(v.text(), c.spec, out);
+    std::string letter;
+    if (v.integral() && uint64_t(v.as_int()) <= 0x10FFFF)
+      append_utf8(uint32_t(v.as_int()), letter);
+    else if (v.is(Kind::kString))
+      letter = v.text();
+    return count_letters(letter) == 1 && format_text(letter, c.spec, out);
   }
   if (!v.numeric()) return false;
   if (std::string_view("eEfFgG").find(type) != std::string_view::npos) return format_float(v.as_double(), c.spec, out);
@@ -299,7 +305,9 @@ Value percent_format(Interpreter& in, const Value& pattern, const Value& operand
     if (!convert(in, v, *c, pattern.safe(), out))
       return in.fail("the format '" + shown + "' does not suit a " + type_name(v) + ", or is not supported");
   }
-  if (next < values.size() && !operand.is(Kind::kDict)) return in.fail("too many arguments for a format string");
+  const bool mapping = operand.is(Kind::kDict) || operand.undefined() ||
+                       (operand.is(Kind::kList) && operand.list().list_kind == ListKind::kList);
+  if (next < values.size() && !mapping) return in.fail("too many arguments for a format string");
   return in.string(std::move(out), pattern.safe());
 }
 

@@ -172,6 +172,13 @@ bool truth(const Value& v) {
   }
 }
 
+bool hashable(const Value& v, Work& work) {
+  if (v.is(Kind::kDict)) return false;
+  if (!v.is(Kind::kList) || v.list().list_kind == ListKind::kGenerator) return true;
+  return v.list().list_kind == ListKind::kTuple && work.take(kCompareWork * v.list().items.size()) &&
+         std::all_of(v.list().items.begin(), v.list().items.end(), [&](const Value& i) { return hashable(i, work); });
+}
+
 bool equal(const Value& a, const Value& b, Work& work) {
   if (!work.take(kCompareWork)) return false;
   if (a.numeric() && b.numeric()) {

@@ -135,6 +135,7 @@ Value string_of_bytes(std::string_view bytes);
 
 const char* type_name(const Value& v);  // Python's: "str", "int", …
 bool truth(const Value& v);
+bool hashable(const Value& v, Work& work);               // may be the key of a dict; false too once the work is spent
 bool equal(const Value& a, const Value& b, Work& work);  // false too once the work is spent
 
 // -1, 0, 1, or 2 if Python refuses to order the two.
@@ -145,7 +146,8 @@ void print(const Value& v, std::string& out, size_t max_bytes = SIZE_MAX);
 void print_repr(const Value& v, std::string& out, size_t max_bytes = SIZE_MAX);
 
 struct JsonStyle {
-  int indent = -1;  // -1: one line
+  bool lines = false;  // each item on one of its own
+  std::string indent;
   bool sort_keys = false, ascii = false;
   std::string item_separator = ", ", key_separator = ": ";
   size_t max_bytes = SIZE_MAX;
