@@ -18,7 +18,7 @@ namespace sluice {
 
 namespace {
 
-constexpr size_t kHeaderBytes = 1 << 20;  // of the source that go into the key
+constexpr size_t kHeaderBytes = 1 << 20;  // of the source's first file that go into the key
 constexpr size_t kKeyDigits = 12;
 constexpr size_t kMostStem = 60;
 
@@ -31,8 +31,8 @@ std::string file_of(const std::string& name, const char* ending) { return cache_
 // Plain characters only, so that names can be typed and never leave the folder.
 std::string stem_of(const std::string& path) {
   std::string stem = path.substr(path.rfind('/') + 1);
-  const size_t dot = stem.rfind('.');
-  if (dot != std::string::npos && dot > 0) stem.resize(dot);
+  constexpr std::string_view kEnding = ".gguf";
+  if (stem.size() > kEnding.size() && stem.ends_with(kEnding)) stem.resize(stem.size() - kEnding.size());
   stem.resize(std::min(stem.size(), kMostStem));
   for (char& c : stem) {
     const bool plain =
@@ -81,7 +81,9 @@ std::vector<CacheEntry> cache_entries() {
 }
 
 std::optional<std::string> cache_name_for(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const std::vector<std::string> files = source_files(path);
+  if (files.empty()) return {};
+  const int fd = open(files[0].c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return {};
   struct stat info {};
   std::vector<char> header(kHeaderBytes);
@@ -98,8 +100,7 @@ std::optional<std::string> cache_name_for(const std::string& path) {
   const uint64_t facts[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
   mix(hash, facts, sizeof facts);
   mix(hash, header.data(), have);
-  const std::vector<std::string> files = source_files(path);
-  for (size_t i = 1; i < files.size(); ++i) {  // further parts of a split model
+  for (size_t i = 1; i < files.size(); ++i) {  // further parts of a split model, other files of a folder
     if (stat(files[i].c_str(), &info) != 0) return {};
     const uint64_t part[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
     mix(hash, part, sizeof part);

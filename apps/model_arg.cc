@@ -11,6 +11,7 @@
 #include "progress.h"
 #include "signals.h"
 #include "sluice/convert.h"
+#include "template_notice.h"
 
 namespace sluice {
 
@@ -27,7 +28,9 @@ int convert_into_cache(const std::string& source, const std::string& target) {
   };
   const auto report = convert_file(source, target, options);
   progress.clear();
-  return report.ok() ? 0 : complain(report.error());
+  if (!report.ok()) return complain(report.error());
+  if (const std::string line = template_notice(target); !line.empty()) note(line);
+  return 0;
 }
 
 bool open_quietly(const std::string& path, OpenModel& out, sluice_error& error) {
@@ -100,7 +103,12 @@ int open_model(const std::string& word, OpenModel& out) {
     return complain(kBadModel, word + ": cannot open: " + strerror(reason) +
                                    (word.find('/') == std::string::npos ? ", and `sluice list` has no such name" : ""));
   }
-  if (S_ISDIR(info.st_mode)) return complain(kBadModel, word + ": is a folder; expected a .gguf or .slm file");
+  if (S_ISDIR(info.st_mode)) {
+    if (is_convertible(word)) return open_through_cache(word.substr(0, word.find_last_not_of('/') + 1), out);
+    return complain(kBadModel, word +
+                                   ": is a folder; expected a .gguf or .slm file, or a folder with config.json and "
+                                   "model.safetensors");
+  }
   if (S_ISREG(info.st_mode) && is_convertible(word)) return open_through_cache(source_files(word).front(), out);
   sluice_error error;
   return open_quietly(word, out, error) ? 0 : complain(error);

@@ -14,6 +14,11 @@ constexpr uint64_t kPage = 4096;
 }
 
 Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
+  if (!file_) {
+    if (offset > memory_.size() || n > memory_.size() - offset)
+      return make_error(Code::kBadModel, "", offset, "%zu bytes were expected here", n);
+    return memory_.data() + offset;
+  }
   if (offset > file_->size() || n > file_->size() - offset) {
     return make_error(Code::kBadModel, file_->path(), offset, "%zu bytes were expected here, the file has %llu left", n,
                       static_cast<unsigned long long>(file_->size() - std::min(offset, file_->size())));

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/file.h"
@@ -15,13 +16,16 @@ class ByteWindow {
  public:
   // `file` must outlive the window. `bytes`: what is read at once.
   ByteWindow(const InputFile& file, size_t bytes) : file_(&file), capacity_(bytes) {}
+  // The same look at bytes in memory, which must outlive the window too.
+  explicit ByteWindow(std::span<const uint8_t> memory) : memory_(memory) {}
 
   // `n` bytes at `offset`, valid until the next call. The caller has compared n with the file's size or a limit.
   Result<const uint8_t*> view(uint64_t offset, size_t n);
 
  private:
-  const InputFile* file_;
-  size_t capacity_;
+  const InputFile* file_ = nullptr;
+  std::span<const uint8_t> memory_;  // without a file
+  size_t capacity_ = 0;
   uint64_t begin_ = 0;
   size_t length_ = 0;
   std::vector<std::byte> buffer_;

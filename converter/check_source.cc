@@ -10,7 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "converter/byte_window.h"
-#include "converter/gguf.h"
+#include "converter/open_source.h"
 #include "converter/source_weights.h"
 #include "sluice/convert.h"
 
@@ -136,7 +136,9 @@ class SourceCheck {
       const uint64_t row = uint64_t(run.first_row) + r;
       SLUICE_TRY(const uint8_t* blocks, window.view(source.offset + row * row_bytes, row_bytes));
       for (uint32_t c = 0; c < pair.cols; ++c) {
-        const float expected = source_weight(*source.format, blocks, c), found = got[size_t(r) * pair.cols + c];
+        float expected = source_weight(*source.format, blocks, c);
+        if (!source.as_stored()) expected = expected * source.times + source.plus;
+        const float found = got[size_t(r) * pair.cols + c];
         if (std::bit_cast<uint32_t>(expected) == std::bit_cast<uint32_t>(found)) continue;
         if (std::isnan(expected) && std::isnan(found)) continue;
         ++different;
@@ -174,7 +176,7 @@ class SourceCheck {
 
 Result<CheckReport> check_against_source(const std::string& source, const ConvertedModel& model, int n_threads,
                                          const std::function<bool(uint64_t, uint64_t)>& progress) {
-  SLUICE_TRY(const Gguf gguf, Gguf::open(source));
+  SLUICE_TRY(const Gguf gguf, open_source(source, [](const std::string&) {}));
   return SourceCheck(gguf, model).run(n_threads, progress);
 }
 

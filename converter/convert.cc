@@ -10,7 +10,8 @@
 #include <utility>
 
 #include "converter/archs/architecture.h"
-#include "converter/gguf.h"
+#include "converter/hf_folder.h"
+#include "converter/open_source.h"
 #include "converter/vocabulary.h"
 #include "converter/weight_copier.h"
 
@@ -31,9 +32,10 @@ Status refuse_same_file(const std::string& input, const std::string& output) {
 std::string describe_source(const Gguf& gguf) {
   std::map<std::string, uint64_t> bytes;
   for (const GgufTensor& tensor : gguf.tensors()) bytes[tensor.format->name] += tensor.bytes;
-  if (bytes.empty()) return "GGUF, vocabulary only";
+  const std::string container = gguf.container();
+  if (bytes.empty()) return container + ", vocabulary only";
   const auto most = std::max_element(bytes.begin(), bytes.end(), [](auto& a, auto& b) { return a.second < b.second; });
-  return (bytes.size() > 1 ? "GGUF, mostly " : "GGUF, ") + most->first;
+  return container + (bytes.size() > 1 ? ", mostly " : ", ") + most->first;
 }
 
 // One line for each type whose weights do not keep their exact value.
@@ -66,7 +68,7 @@ uint64_t header_estimate(const fb::HeaderT& header, uint64_t weight_bytes) {
 Result<ConvertReport> convert_file(const std::string& input, const std::string& output, const ConvertOptions& options) {
   const Notice notice = options.notice ? options.notice : [](const std::string&) {};
   SLUICE_DO(refuse_same_file(input, output));
-  SLUICE_TRY(const Gguf gguf, Gguf::open(input));
+  SLUICE_TRY(const Gguf gguf, open_source(input, notice));
   for (const std::string& path : gguf.paths()) SLUICE_DO(refuse_same_file(path, output));
 
   fb::HeaderT header;
@@ -94,7 +96,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
     for (const Part& part : model.parts) {
       for (const TensorUse& use : part.members) {
         if (use.rows > 1 && use.source->dims[1] > use.rows) {
-          notice(use.source->name + ": " + std::to_string(use.source->dims[1] - use.rows) +
+          notice(use.source->title() + ": " + std::to_string(use.source->dims[1] - use.rows) +
                  " padding rows are left out");
         }
       }
@@ -123,6 +125,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
 }
 
 std::vector<std::string> source_files(const std::string& path) {
+  if (names_folder(path)) return hf_files(path);
   std::vector<std::string> paths = part_paths(path);
   for (const std::string& part : paths) {
     if (!is_convertible(part)) return {path};
@@ -131,6 +134,7 @@ std::vector<std::string> source_files(const std::string& path) {
 }
 
 bool is_convertible(const std::string& path) {
+  if (names_folder(path)) return is_hf_folder(path);
   const Result<InputFile> file = InputFile::open(path);
   char magic[4];
   return file.ok() && file.value().size() >= sizeof magic &&

@@ -2,7 +2,7 @@
 // A GGUF model (version 2 or 3, little-endian) in one file or in several parts, fully validated before anything is made
 // of it: afterwards every tensor lies inside its file and every array is as long as it says. Arrays and texts stay on
 // disk and are read on demand, so that a vocabulary of 262144 tokens costs no memory here. Knows the container, no
-// architecture and no block format.
+// architecture and no block format. Other sources say in the same terms what they hold (hf_assembler.h).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "converter/block_formats.h"
+#include "converter/byte_window.h"
 
 namespace sluice {
 
@@ -63,10 +64,14 @@ struct GgufTensor {
   uint64_t described_at = 0;  // offset of its description in that file
   uint64_t offset = 0;        // of its data, from the start of that file
   uint64_t bytes = 0;
+  std::string origin;         // its name in a source that is no GGUF file
+  float times = 1, plus = 0;  // what the model means by a number w of the source: times * w + plus
 
   uint64_t n_rows() const { return dims[1] * dims[2] * dims[3]; }
   uint64_t row_bytes() const { return dims[0] / format->inputs * format->bytes; }
-  std::string shape() const;  // "[576, 1536]"
+  std::string shape() const;                                                   // "[576, 1536]"
+  const std::string& title() const { return origin.empty() ? name : origin; }  // for messages
+  bool as_stored() const { return times == 1 && plus == 0; }
 };
 
 class Gguf {
@@ -80,6 +85,9 @@ class Gguf {
   std::vector<std::string> paths() const;  // of all parts, in order
   uint64_t total_bytes() const;
   uint32_t version() const { return version_; }
+  const char* container() const { return container_; }
+  // Rows of Q and K lie in pairs in GGUF files of some families, half-split everywhere else.
+  bool half_split() const { return half_split_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufTensor* find_tensor(std::string_view name) const;  // null if there is none
 
@@ -110,12 +118,24 @@ class Gguf {
 
  private:
   friend class GgufParser;
+  friend class HfAssembler;
   static Result<Gguf> open_one(const std::string& path);
   Status add_part(Gguf part, uint32_t index);
+  ByteWindow values_window(size_t bytes) const;
+
+  // Where a value came from that some other file spells in another way.
+  struct Origin {
+    std::string path, name;
+    uint64_t offset;
+  };
 
   InputFile file_;
   std::vector<InputFile> more_;  // parts 1, 2, …
   uint32_t version_ = 0;
+  const char* container_ = "GGUF";
+  bool half_split_ = false;
+  std::vector<uint8_t> assembled_;  // where the offsets of values point to if they are not those of file_
+  std::map<std::string, Origin, std::less<>> origins_;
   std::map<std::string, GgufValue, std::less<>> values_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;

@@ -49,10 +49,18 @@ std::string described(const GgufValue& value) {
 
 }  // namespace
 
+ByteWindow Gguf::values_window(size_t bytes) const {
+  return assembled_.empty() ? ByteWindow(file_, bytes) : ByteWindow(assembled_);
+}
+
 Error Gguf::key_error(std::string_view key, const std::string& reason) const {
+  if (const auto found = origins_.find(key); found != origins_.end()) {
+    const Origin& origin = found->second;
+    return make_error(Code::kBadModel, origin.path, origin.offset, "%s %s", origin.name.c_str(), reason.c_str());
+  }
   const GgufValue* value = find(key);
-  return make_error(Code::kBadModel, file_.path(), value ? value->offset : kNoOffset, "%.*s %s", int(key.size()),
-                    key.data(), reason.c_str());
+  return make_error(Code::kBadModel, file_.path(), value && assembled_.empty() ? value->offset : kNoOffset, "%.*s %s",
+                    int(key.size()), key.data(), reason.c_str());
 }
 
 Result<uint32_t> Gguf::integer(std::string_view key, uint32_t min, uint32_t max) const {
@@ -103,8 +111,9 @@ Result<std::string> Gguf::text(std::string_view key) const {
   if (!value) return key_error(key, "is missing");
   if (value->is_array || value->type != GgufType::kText)
     return key_error(key, "is " + described(*value) + ", expected a text");
-  std::string text(size_t(value->count), '\0');
-  SLUICE_DO(file_.read_at(value->offset, std::as_writable_bytes(std::span(text.data(), text.size()))));
+  ByteWindow window = values_window(size_t(value->count));
+  SLUICE_TRY(const uint8_t* bytes, window.view(value->offset, size_t(value->count)));
+  std::string text(reinterpret_cast<const char*>(bytes), size_t(value->count));
   if (!is_utf8(text)) return key_error(key, "is not UTF-8");
   return text;
 }
@@ -118,8 +127,7 @@ namespace {
 
 // Calls fn(bits) for every number of an array.
 template <class F>
-Status for_each_number(const InputFile& file, const GgufValue& value, uint32_t bytes, F fn) {
-  ByteWindow window(file, kArrayWindow);
+Status for_each_number(ByteWindow window, const GgufValue& value, uint32_t bytes, F fn) {
   for (uint64_t i = 0; i < value.count; ++i) {
     SLUICE_TRY(const uint8_t* p, window.view(value.offset + i * bytes, bytes));
     uint64_t bits = 0;
@@ -145,7 +153,7 @@ Result<std::vector<uint32_t>> Gguf::integers(std::string_view key, uint64_t max)
   }
   std::vector<uint32_t> numbers;
   numbers.reserve(size_t(value->count));
-  SLUICE_DO(for_each_number(file_, *value, narrow ? 1 : 4, [&](uint64_t bits) -> Status {
+  SLUICE_DO(for_each_number(values_window(kArrayWindow), *value, narrow ? 1 : 4, [&](uint64_t bits) -> Status {
     if (value->type == GgufType::kI32 && int32_t(uint32_t(bits)) < 0) return key_error(key, "has a negative element");
     numbers.push_back(uint32_t(bits));
     return {};
@@ -165,7 +173,7 @@ Result<std::vector<float>> Gguf::reals(std::string_view key, uint64_t max) const
   }
   std::vector<float> numbers;
   numbers.reserve(size_t(value->count));
-  SLUICE_DO(for_each_number(file_, *value, 4, [&](uint64_t bits) -> Status {
+  SLUICE_DO(for_each_number(values_window(kArrayWindow), *value, 4, [&](uint64_t bits) -> Status {
     const float x =
         value->type == GgufType::kF32 ? std::bit_cast<float>(uint32_t(bits)) : float(int32_t(uint32_t(bits)));
     if (!std::isfinite(x)) return key_error(key, "has an element that is not a finite number");
@@ -180,7 +188,7 @@ Status Gguf::for_each_text(std::string_view key, const std::function<Status(uint
   if (!value) return key_error(key, "is missing");
   if (!value->is_array || value->type != GgufType::kText)
     return key_error(key, "is " + described(*value) + ", expected an array of texts");
-  ByteWindow window(file_, kArrayWindow);
+  ByteWindow window = values_window(kArrayWindow);
   uint64_t at = value->offset;
   for (uint64_t i = 0; i < value->count; ++i) {
     SLUICE_TRY(const uint8_t* p, window.view(at, 8));

@@ -2,8 +2,10 @@
 // Conventions that GGUF files leave unsaid: when BOS is added, which tokens end an answer, which swallow white space.
 // The lists follow what llama.cpp recognises, because published files were made to work with it.
 #include <algorithm>
+#include <utility>
 
 #include "converter/vocabulary.h"
+#include "schema/layout.h"
 
 namespace sluice {
 
@@ -71,7 +73,8 @@ Status read_special_tokens(const Gguf& gguf, const TokenizerModel& model, fb::Vo
   SLUICE_TRY(vocab.add_eos, gguf.truth("tokenizer.ggml.add_eos_token", model.add_eos));
   SLUICE_TRY(vocab.add_space_prefix, gguf.truth("tokenizer.ggml.add_space_prefix", model.add_space_prefix));
   SLUICE_TRY(vocab.collapse_spaces, gguf.truth("tokenizer.ggml.remove_extra_whitespaces", false));
-  vocab.ignore_merges = byte_level && contains(kIgnoresMerges, vocab.pre);
+  SLUICE_TRY(vocab.ignore_merges,
+             gguf.truth("tokenizer.ggml.ignore_merges", byte_level && contains(kIgnoresMerges, vocab.pre)));
 
   std::vector<uint32_t>& ends = vocab.end_of_generation;
   for (const char* name : {"eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"}) {
@@ -100,12 +103,25 @@ Status read_special_tokens(const Gguf& gguf, const TokenizerModel& model, fb::Vo
 }
 
 Status read_stripping(const Gguf& gguf, fb::VocabT& vocab) {
+  const TokenTexts tokens(vocab);
+  bool stated = false;  // by other sources
+  for (const auto& [key, list] : {std::pair("tokenizer.ggml.strip_left", &vocab.strip_left),
+                                  std::pair("tokenizer.ggml.strip_right", &vocab.strip_right)}) {
+    if (!gguf.has(key)) continue;
+    stated = true;
+    SLUICE_TRY(*list, gguf.integers(key, kMaxVocab));
+    for (size_t i = 0; i < list->size(); ++i) {
+      const uint32_t id = (*list)[i];
+      const bool fits = id < tokens.size() && is_special(TokenType(vocab.types[id])) && (i == 0 || (*list)[i - 1] < id);
+      if (!fits) return gguf.key_error(key, "is no ascending list of special tokens");
+    }
+  }
+  if (stated) return {};
   // GGUF files do not carry this property. It is known to be one of the Phi-3 family, for all but these tokens.
   constexpr std::string_view kKeep[] = {"<unk>", "<s>", "<|endoftext|>"};
   SLUICE_TRY(std::string name, gguf.text("general.name", ""));
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? char(c | 0x20) : c;
   if (name.find("phi-3") == name.npos && name.find("phi3") == name.npos) return {};
-  const TokenTexts tokens(vocab);
   for (uint32_t id = 0; id < tokens.size(); ++id) {
     if (is_special(TokenType(vocab.types[id])) && !contains(kKeep, tokens.text(id))) vocab.strip_right.push_back(id);
   }

@@ -68,6 +68,9 @@ class StripSource {
   void write_vector(std::byte* out) {
     std::vector<float> values(use_.cols);
     widen_numbers(*use_.source->format, rows_.data(), use_.cols, values.data());
+    if (!use_.source->as_stored()) {
+      for (float& x : values) x = x * use_.source->times + use_.source->plus;
+    }
     for (uint32_t i = 0; i < use_.cols; ++i) memcpy(out + 4 * size_t(i), &values[source_index(use_, i)], 4);
   }
 

@@ -6,10 +6,8 @@ namespace sluice {
 
 namespace {
 constexpr Architecture kArchitectures[] = {
-    {"llama", describe_llama},
-    {"qwen2", describe_qwen2},
-    {"qwen3", describe_qwen3},
-    {"gemma3", describe_gemma3},
+    {"llama", describe_llama},   {"qwen2", describe_qwen2}, {"qwen3", describe_qwen3},
+    {"gemma3", describe_gemma3}, {"phi3", describe_phi3},   {"minicpm", describe_minicpm},
 };
 }  // namespace
 

@@ -109,6 +109,16 @@ Status Describer::read_sizes() {
   return {};
 }
 
+Status Describer::read_windows() {
+  constexpr const char* kPattern = "attention.sliding_window_pattern";
+  const GgufValue* pattern = gguf_.find(key(kPattern));
+  if (!pattern || !pattern->is_array) return {};
+  SLUICE_TRY(const uint32_t window, gguf_.integer(key("attention.sliding_window"), 0, kMaxContext, 0));
+  SLUICE_TRY(const std::vector<uint32_t> windowed, per_layer(kPattern, 0, 1));
+  for (uint32_t l = 0; l < n_layers(); ++l) layer(l).window = windowed[l] ? window : 0;
+  return {};
+}
+
 // ---- tensors -----------------------------------------------------------------------------------------------------
 
 namespace {
@@ -119,7 +129,7 @@ std::string full_name(int32_t layer, std::string_view name) {
 
 Error Describer::shape_error(const GgufTensor& tensor, const std::string& expected) const {
   return make_error(Code::kBadModel, gguf_.file_of(tensor).path(), tensor.described_at,
-                    "tensor %s has the shape %s, expected %s", tensor.name.c_str(), tensor.shape().c_str(),
+                    "tensor %s has the shape %s, expected %s", tensor.title().c_str(), tensor.shape().c_str(),
                     expected.c_str());
 }
 
@@ -242,7 +252,7 @@ Status Describer::finish() const {
       return make_error(
           Code::kBadModel, gguf_.file_of(tensor).path(), tensor.described_at,
           "tensor %s has no place in the architecture %s; without it the model would compute something else",
-          tensor.name.c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
+          tensor.title().c_str(), prefix_.substr(0, prefix_.size() - 1).c_str());
     }
   }
   return {};

@@ -38,6 +38,10 @@ class Describer {
   // Adds a table of rotary frequencies and returns its index: `base`, the file's rope_freqs.weight, and the scaling of
   // rope.scaling.* unless `scaled` is false.
   Result<uint32_t> add_rope(double base, bool scaled = true);
+  // Where the file says which layers see only a window: gives them that window.
+  Status read_windows();
+  // How the rows of Q and K lie in sources of families whose GGUF files keep rotation pairs together.
+  fb::RowOrder paired_rows() const { return gguf_.half_split() ? fb::RowOrder::Plain : fb::RowOrder::RopePairs; }
   // A number of at least 0 that float32 can hold; `fallback` if the key is missing.
   Result<float> magnitude(std::string_view suffix, float fallback);
   // One number per layer: a single integer or an array.
@@ -70,7 +74,8 @@ class Describer {
   Result<const GgufTensor*> take(int32_t layer, std::string_view name);
   Result<TensorUse> matrix_use(fb::Role role, int32_t layer, std::string_view name, uint32_t rows, uint32_t cols,
                                fb::RowOrder order);
-  Result<std::vector<double>> frequency_factors(uint32_t n);
+  Result<std::vector<double>> frequency_factors(uint32_t n, const std::string& kind, double base);
+  Result<std::vector<double>> llama3_factors(uint32_t n, double base);
   Error shape_error(const GgufTensor& tensor, const std::string& expected) const;
 
   const Gguf& gguf_;

@@ -9,5 +9,7 @@ Status describe_llama(Describer& model);
 Status describe_qwen2(Describer& model);
 Status describe_qwen3(Describer& model);
 Status describe_gemma3(Describer& model);
+Status describe_phi3(Describer& model);
+Status describe_minicpm(Describer& model);
 
 }  // namespace sluice

@@ -46,7 +46,8 @@ Status describe_gemma3(Describer& model) {
     layer.activation = fb::Activation::GeluTanh;
     layer.window = windowed[l] ? window : 0;
     layer.rope = layer.window > 0 ? window_rope : full_rope;
-    if (model.n_layers() == kLayers27B) layer.attn_scale = float(1.0 / std::sqrt(double(d / layer.n_heads)));
+    if (model.n_layers() == kLayers27B && !model.gguf().has(model.key("attention.scale")))
+      layer.attn_scale = float(1.0 / std::sqrt(double(d / layer.n_heads)));
     SLUICE_DO(model.require(at, {"attn_q_norm.weight", "attn_k_norm.weight"}));
     SLUICE_DO(model.add_attention(l, fb::RowOrder::Plain));
     SLUICE_DO(model.vector(fb::Role::AttnPostNorm, at, "post_attention_norm.weight", d));

@@ -8,6 +8,7 @@ Status describe_qwen2(Describer& model) {
   SLUICE_DO(model.read_sizes());
   SLUICE_TRY(const double base, model.gguf().real(model.key("rope.freq_base"), 10000));
   SLUICE_TRY(const uint32_t rope, model.add_rope(base));
+  SLUICE_DO(model.read_windows());
   for (uint32_t l = 0; l < model.n_layers(); ++l) {
     model.layer(l).rope = rope;
     SLUICE_DO(model.add_attention(l, fb::RowOrder::Plain));

@@ -8,6 +8,7 @@ Status describe_qwen3(Describer& model) {
   SLUICE_DO(model.read_sizes());
   SLUICE_TRY(const double base, model.gguf().real(model.key("rope.freq_base"), 10000));
   SLUICE_TRY(const uint32_t rope, model.add_rope(base));
+  SLUICE_DO(model.read_windows());
   for (uint32_t l = 0; l < model.n_layers(); ++l) {
     model.layer(l).rope = rope;
     SLUICE_DO(model.require(int32_t(l), {"attn_q_norm.weight", "attn_k_norm.weight"}));

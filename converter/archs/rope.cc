@@ -11,9 +11,41 @@
 
 namespace sluice {
 
-// The divisors in rope_freqs.weight, or ones.
-Result<std::vector<double>> Describer::frequency_factors(uint32_t n) {
+// Long wavelengths are stretched, short ones are left alone, those between move from one to the other (Llama 3.1).
+Result<std::vector<double>> Describer::llama3_factors(uint32_t n, double base) {
+  SLUICE_TRY(const double factor, gguf_.real(key("rope.scaling.factor")));
+  SLUICE_TRY(const double low, gguf_.real(key("rope.scaling.low_freq_factor")));
+  SLUICE_TRY(const double high, gguf_.real(key("rope.scaling.high_freq_factor")));
+  SLUICE_TRY(const double n_ctx, gguf_.real(key("rope.scaling.original_context_length")));
+  if (!(factor > 0 && low > 0 && high > low && n_ctx > 0))
+    return gguf_.key_error(key("rope.scaling.high_freq_factor"),
+                           "and the other numbers beside it contradict each other");
+  std::vector<double> factors(n);
+  for (uint32_t j = 0; j < n; ++j) {
+    const double turns = n_ctx / (2 * std::numbers::pi * std::pow(base, 2.0 * j / n_rot_));
+    const double keep = std::clamp((turns - low) / (high - low), 0.0, 1.0);
+    factors[j] = 1 / ((1 - keep) / factor + keep);
+  }
+  return factors;
+}
+
+// The divisors of the frequencies: of the scaling, in rope_freqs.weight, or ones.
+Result<std::vector<double>> Describer::frequency_factors(uint32_t n, const std::string& kind, double base) {
   std::vector<double> factors(n, 1.0);
+  if (kind == "llama3") return llama3_factors(n, base);
+  if (kind == "longrope") {
+    const std::string name = key("rope.scaling.short_factor");
+    SLUICE_TRY(const std::vector<float> list, gguf_.reals(name, kMaxHeadDim));
+    if (list.size() != n) {
+      return gguf_.key_error(
+          name, "has " + std::to_string(list.size()) + " elements for " + std::to_string(n) + " frequencies");
+    }
+    for (uint32_t j = 0; j < n; ++j) {
+      if (!(list[j] > 0)) return gguf_.key_error(name, "has an element that is not positive");
+      factors[j] = list[j];
+    }
+    return factors;
+  }
   if (!has(-1, "rope_freqs.weight")) return factors;
   SLUICE_TRY(const GgufTensor* tensor, take(-1, "rope_freqs.weight"));
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
@@ -45,16 +77,23 @@ double yarn_dimension(double turns, double n_rot, double base, double n_ctx) {
 Result<uint32_t> Describer::add_rope(double base, bool scaled) {
   if (!(base > 1)) return gguf_.key_error(key("rope.freq_base"), "must be greater than 1");
   const uint32_t n = n_rot_ / 2;
-  SLUICE_TRY(const std::vector<double> factors, frequency_factors(n));
   SLUICE_TRY(const std::string kind, gguf_.text(key("rope.scaling.type"), "linear"));
+  SLUICE_TRY(const std::vector<double> factors, frequency_factors(n, scaled ? kind : "none", base));
   SLUICE_TRY(const double old_factor, gguf_.real(key("rope.scale_linear"), 1));
   SLUICE_TRY(double factor, gguf_.real(key("rope.scaling.factor"), old_factor));
   SLUICE_TRY(const float attn_factor, magnitude("rope.scaling.attn_factor", 1));
-  if (kind != "none" && kind != "linear" && kind != "yarn") {
-    return gguf_.key_error(key("rope.scaling.type"), "is \"" + kind + "\"; none, linear and yarn are known");
+  const bool per_frequency = kind == "llama3" || kind == "longrope";
+  if (kind != "none" && kind != "linear" && kind != "yarn" && !per_frequency) {
+    return gguf_.key_error(key("rope.scaling.type"),
+                           "is \"" + kind + "\"; none, linear, llama3, yarn and longrope are known");
+  }
+  if (kind == "longrope") {
+    // The other factors would change the angles of all positions, so the context ends where these do.
+    SLUICE_TRY(const uint32_t n_ctx, gguf_.integer(key("rope.scaling.original_context_length"), 1, kMaxContext));
+    out_.config.n_ctx = std::min(out_.config.n_ctx, n_ctx);
   }
   if (factor < 0 || attn_factor == 0) return gguf_.key_error(key("rope.scaling.factor"), "must be positive");
-  if (factor == 0 || kind == "none" || !scaled) factor = 1;  // 0 is written for "no scaling"
+  if (factor == 0 || kind == "none" || per_frequency || !scaled) factor = 1;  // 0 is written for "no scaling"
 
   auto rope = std::make_unique<fb::RopeT>();
   rope->inv_freq.resize(n);

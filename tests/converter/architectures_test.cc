@@ -242,9 +242,9 @@ TEST_CASE("what would compute something else is refused with the name of the ten
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.rope.dimension_count", 8); }),
              "llama.rope.dimension_count is 8, expected 16"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.u32("llama.attention.value_length", 32); }), "value_length is 32"));
-  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("llama.rope.scaling.type", "longrope"); }), "longrope"));
+  CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("llama.rope.scaling.type", "dynamic"); }), "dynamic"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.text("general.architecture", "mamba"); }),
-             "llama, qwen2, qwen3, gemma3 are known"));
+             "llama, qwen2, qwen3, gemma3, phi3, minicpm are known"));
   CHECK(says(refusal(llama, [](GgufBuilder& g) { g.f32("llama.attention.layer_norm_rms_epsilon", 0); }), "epsilon"));
   CHECK(says(refusal(llama,
                      [](GgufBuilder& g) {

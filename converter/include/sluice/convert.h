@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The converter's public header: GGUF in, .slm out, strip by strip in a fixed amount of memory (under 128 MiB whatever
-// the model). Linked by programs that convert, never by the runtime.
+// The converter's public header: GGUF or safetensors in, .slm out, strip by strip in a fixed amount of memory (under
+// 128 MiB whatever the model). Linked by programs that convert, never by the runtime.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,7 @@ struct ConvertReport {
 };
 
 // Writes `output` whole (temporary name, sync, rename) or not at all. A model split over several GGUF files is named by
-// any of its parts.
+// any of its parts; a Hugging Face folder (config.json, tokenizer.json, *.safetensors) by its path.
 // kBadModel with file, offset and reason for what is corrupt, contradictory or unsupported.
 Result<ConvertReport> convert_file(const std::string& input, const std::string& output,
                                    const ConvertOptions& options = {});
@@ -72,10 +72,12 @@ Result<CheckReport> check_against_source(const std::string& source, const Conver
 
 // ---- files -------------------------------------------------------------------------------------------------------
 
-// All files of the model that `path` names, in order: the parts of a split model, else `path` alone.
+// All files of the model that `path` names, in order: the parts of a split model, what a folder holds, else `path`
+// alone.
 std::vector<std::string> source_files(const std::string& path);
 
-// True if the file begins like something convert_file reads (GGUF magic).
+// True if it looks like something convert_file reads: a file with the magic of GGUF, a folder with config.json and
+// safetensors.
 bool is_convertible(const std::string& path);
 
 }  // namespace sluice
