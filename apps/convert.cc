@@ -24,6 +24,13 @@ bool same_file(const std::string& a, const std::string& b) {
   return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+QuantizeTo quantize_to(const std::string& word) {
+  return word == "q8"         ? QuantizeTo::kQ8
+         : word == "q4"       ? QuantizeTo::kQ4
+         : word == "q4-small" ? QuantizeTo::kQ4Small
+                              : QuantizeTo::kKeep;
+}
+
 int run(const Arguments& arguments) {
   const std::string& input = arguments.positional()[0];
   const std::string output = arguments.text(Opt::kOutput);
@@ -34,8 +41,13 @@ int run(const Arguments& arguments) {
   if (same_file(input, output)) return complain(kUsage, "convert: " + output + " is the input itself");
   if (is_folder(output)) return complain(kUsage, "convert: " + output + " is a folder; name the file");
   if (is_special(output)) return complain(kUsage, "convert: " + output + " is not a regular file");
-  Progress progress("Converting", ProgressUnit::kBytes, 0.1);
   ConvertOptions options;
+  options.quantize = quantize_to(arguments.text(Opt::kQuantize, "keep"));
+  options.importance = arguments.text(Opt::kImportance);
+  if (!options.importance.empty() && options.quantize == QuantizeTo::kKeep) {
+    return complain(kUsage, "convert: --importance needs --quantize q8, q4 or q4-small");
+  }
+  Progress progress(options.quantize == QuantizeTo::kKeep ? "Converting" : "Quantizing", ProgressUnit::kBytes, 0.1);
   Json notices = Json::array();
   options.progress = [&](uint64_t done, uint64_t total) { return progress.update(done, total); };
   options.notice = [&](const std::string& line) {
@@ -78,12 +90,12 @@ const Verb& convert_verb() {
       "Models on this machine",
       "IN.gguf -o OUT.slm",
       "a .gguf file into a .slm file",
-      "Every weight keeps its exact value. Memory stays small whatever the model; an interrupted conversion leaves "
-      "nothing behind. The other verbs convert .gguf files by themselves, into the cache.",
-      {{"Files", {Opt::kOutput}}, general_options()},
+      "Every weight keeps its exact value unless --quantize asks for fewer bits. Memory stays small whatever the model; "
+      "an interrupted conversion leaves nothing behind. The other verbs convert models by themselves, into the cache.",
+      {{"Files", {Opt::kOutput}}, {"Weights", {Opt::kQuantize, Opt::kImportance}}, general_options()},
       1,
       1,
-      {"sluice convert model.gguf -o model.slm"},
+      {"sluice convert model.gguf -o model.slm", "sluice convert model-f16.gguf -o small.slm --quantize q4"},
       run};
   return verb;
 }

@@ -56,9 +56,12 @@ enum class Opt {
   kPieces,
   // files of single verbs
   kOutput,
+  kQuantize,
+  kImportance,
   kText,
   kReference,
   kAgainst,
+  kCollect,
   kMessages,
   kTools,
   kBos,

@@ -27,15 +27,27 @@ Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
     const uint64_t begin = offset / kPage * kPage;
     const uint64_t wanted = std::max<uint64_t>(capacity_, round_up(offset - begin + n, kPage));
     const size_t length = size_t(std::min(wanted, file_->size() - begin));
-    if (buffer_.size() < length) buffer_.resize(length);
-    length_ = 0;
-    SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
-    // Read-ahead makes folios of megabytes that lie across the ends of windows, and the kernel drops only whole ones:
-    // so everything up to here is dropped again.
-    posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
-    begin_ = begin, length_ = length;
+    SLUICE_DO(read(begin, length));
   }
   return reinterpret_cast<const uint8_t*>(buffer_.data()) + (offset - begin_);
+}
+
+Status ByteWindow::load(uint64_t offset, uint64_t n) {
+  const uint64_t begin = offset / kPage * kPage;
+  if (begin >= file_->size()) return {};
+  const uint64_t wanted = std::min<uint64_t>(n + (offset - begin), 2 * capacity_);
+  return read(begin, size_t(std::min(wanted, file_->size() - begin)));
+}
+
+Status ByteWindow::read(uint64_t begin, size_t length) {
+  if (buffer_.size() < length) buffer_.resize(length);
+  length_ = 0;
+  SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
+  // Read-ahead makes folios of megabytes that lie across the ends of windows, and the kernel drops only whole ones:
+  // so everything up to here is dropped again.
+  posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
+  begin_ = begin, length_ = length;
+  return {};
 }
 
 }  // namespace sluice

@@ -22,7 +22,13 @@ class ByteWindow {
   // `n` bytes at `offset`, valid until the next call. The caller has compared n with the file's size or a limit.
   Result<const uint8_t*> view(uint64_t offset, size_t n);
 
+  // Makes [offset, offset + n) the window, as far as the file and twice the usual size reach; views inside it read
+  // nothing more.
+  Status load(uint64_t offset, uint64_t n);
+
  private:
+  Status read(uint64_t begin, size_t length);
+
   const InputFile* file_ = nullptr;
   std::span<const uint8_t> memory_;  // without a file
   size_t capacity_ = 0;

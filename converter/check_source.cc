@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <new>
 
 #include "base/thread_pool.h"
 #include "converter/byte_window.h"
@@ -49,6 +50,7 @@ class SourceCheck {
     progress_ = progress;
     SLUICE_TRY(const auto pool, ThreadPool::create(n_threads > 0 ? n_threads : default_thread_count()));
     pool->run([](void* self, int thread) { static_cast<SourceCheck*>(self)->work(thread); }, this);
+    if (no_memory_) throw std::bad_alloc();
     if (error_) return *error_;
     if (cancelled_) return make_error(Code::kCancelled, gguf_.file().path(), kNoOffset, "the check was cancelled");
     if (progress_ && !progress_(total_, total_)) cancelled_ = true;
@@ -108,7 +110,16 @@ class SourceCheck {
     }
   }
 
+  // Only bad_alloc could end a thread, and the one that called run() throws it again.
   void work(int thread) {
+    try {
+      compare_runs(thread);
+    } catch (const std::bad_alloc&) {
+      no_memory_ = stop_ = true;
+    }
+  }
+
+  void compare_runs(int thread) {
     while (!stop_) {
       const size_t next = next_++;
       if (next >= runs_.size()) return;
@@ -163,7 +174,7 @@ class SourceCheck {
   uint64_t total_ = 0;  // bytes of the source
   std::atomic<size_t> next_ = 0;
   std::atomic<uint64_t> done_ = 0;
-  std::atomic<bool> stop_ = false;
+  std::atomic<bool> stop_ = false, no_memory_ = false;
 
   std::mutex mutex_;  // guards what follows
   CheckReport report_;

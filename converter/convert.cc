@@ -12,6 +12,7 @@
 #include "converter/archs/architecture.h"
 #include "converter/hf_folder.h"
 #include "converter/open_source.h"
+#include "converter/quantize_mix.h"
 #include "converter/vocabulary.h"
 #include "converter/weight_copier.h"
 
@@ -106,7 +107,12 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   }
 
   SlmWriter writer;
-  WeightCopier copier(gguf, model);
+  std::vector<InputImportance> importance;
+  if (!options.importance.empty()) {
+    SLUICE_TRY(importance, read_importance(options.importance));
+  }
+  SLUICE_TRY(const Recipes recipes, make_recipes(model, options.quantize, importance, notice));
+  WeightCopier copier(gguf, model, recipes);
   copier.announce(writer, header);
   SLUICE_DO(writer.start(output, header_estimate(header, writer.weight_bytes()), /*drop_cache=*/true));
   SLUICE_DO(copier.copy(writer, options.progress));

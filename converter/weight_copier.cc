@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "converter/weight_copier.h"
 
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
+#include <new>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
+#include "base/checked.h"
+#include "base/thread_pool.h"
 #include "converter/byte_window.h"
 #include "converter/pack.h"
 
@@ -14,9 +22,16 @@ namespace {
 
 constexpr size_t kReadWindow = 1 << 20;
 
-// Vectors are float32 whatever the source has; matrices keep their format.
-const FormatSpec& native_format(const TensorUse& use) {
-  const FormatSpec* spec = find_format(is_vector(use.role) ? "f32" : use.source->format->native);
+const Recipe* find_recipe(const Recipes& recipes, const TensorUse& use) {
+  const auto found = recipes.find(use.source);
+  return found == recipes.end() ? nullptr : &found->second;
+}
+
+// Vectors are float32 whatever the source has; matrices keep their format unless there is a recipe.
+const FormatSpec& native_format(const Recipes& recipes, const TensorUse& use) {
+  const Recipe* recipe = find_recipe(recipes, use);
+  const BlockFormat& stored = recipe ? *recipe->target : *use.source->format;
+  const FormatSpec* spec = find_format(is_vector(use.role) ? "f32" : stored.native);
   SLUICE_CHECK(spec != nullptr);
   return *spec;
 }
@@ -40,9 +55,26 @@ uint32_t source_index(const TensorUse& use, uint32_t r) {
 // One tensor on its way: reads its rows in any order and delivers strips.
 class StripSource {
  public:
-  StripSource(const Gguf& gguf, const TensorUse& use, uint32_t lanes)
-      : use_(use), native_(native_format(use)), lanes_(lanes), window_(gguf.file_of(*use.source), kReadWindow) {
-    rows_.resize(size_t(use.source->row_bytes()) * lanes);
+  StripSource(const Gguf& gguf, const Recipes& recipes, const TensorUse& use, uint32_t lanes)
+      : gguf_(gguf),
+        use_(use),
+        recipe_(find_recipe(recipes, use)),
+        native_(native_format(recipes, use)),
+        lanes_(lanes),
+        window_(gguf.file_of(*use.source), kReadWindow) {
+    rows_.resize(stored_row_bytes() * lanes);
+    if (recipe_) numbers_.resize(use.cols);
+  }
+
+  // Reads the rows of `n` strips at once, where they are not too many.
+  Status load(uint32_t first, uint32_t n) {
+    const uint64_t row_bytes = use_.source->row_bytes();
+    uint64_t begin = uint64_t(first) * lanes_, end = std::min<uint64_t>(begin + uint64_t(n) * lanes_, use_.rows);
+    if (use_.order == fb::RowOrder::RopePairs && !is_vector(use_.role)) {  // rows are moved inside their head
+      begin -= begin % use_.head_dim;
+      end = std::min<uint64_t>(round_up(end, use_.head_dim), use_.rows);
+    }
+    return window_.load(use_.source->offset + begin * row_bytes, (end - begin) * row_bytes);
   }
 
   Status write_strip(uint32_t strip, std::byte* out) {
@@ -53,18 +85,42 @@ class StripSource {
     for (uint32_t r = 0; r < n_rows; ++r) {
       const uint32_t row = is_vector(use_.role) ? 0 : source_index(use_, first + r);
       SLUICE_TRY(const uint8_t* from, window_.view(use_.source->offset + row * row_bytes, row_bytes));
-      memcpy(rows_.data() + r * row_bytes, from, row_bytes);
-      pointers[r] = rows_.data() + r * row_bytes;
+      uint8_t* to = rows_.data() + r * stored_row_bytes();
+      if (recipe_) {
+        SLUICE_DO(encode(row, from, to));
+      } else {
+        memcpy(to, from, row_bytes);
+      }
+      pointers[r] = to;
     }
     if (is_vector(use_.role)) {
       write_vector(out);
     } else {
-      pack_strip(*use_.source->format, native_, use_.cols, lanes_, pointers, n_rows, out);
+      pack_strip(stored(), native_, use_.cols, lanes_, pointers, n_rows, out);
     }
     return {};
   }
 
+  size_t strip_size() const { return size_t(strip_bytes(native_, use_.cols, lanes_)); }
+
  private:
+  const BlockFormat& stored() const { return recipe_ ? *recipe_->target : *use_.source->format; }
+  size_t stored_row_bytes() const {
+    return recipe_ ? size_t(use_.cols) / recipe_->target->inputs * recipe_->target->bytes
+                   : size_t(use_.source->row_bytes());
+  }
+
+  Status encode(uint64_t row, const uint8_t* from, uint8_t* to) {
+    if (!decode_row(*use_.source->format, from, use_.cols, numbers_.data())) {
+      return make_error(Code::kBadModel, gguf_.file_of(*use_.source).path(),
+                        use_.source->offset + row * use_.source->row_bytes(),
+                        "row %llu of tensor %s has a weight that is infinite or not a number; it cannot be quantized",
+                        static_cast<unsigned long long>(row), use_.source->name.c_str());
+    }
+    recipe_->encode(numbers_.data(), recipe_->importance, use_.cols, to);
+    return {};
+  }
+
   void write_vector(std::byte* out) {
     std::vector<float> values(use_.cols);
     widen_numbers(*use_.source->format, rows_.data(), use_.cols, values.data());
@@ -74,11 +130,14 @@ class StripSource {
     for (uint32_t i = 0; i < use_.cols; ++i) memcpy(out + 4 * size_t(i), &values[source_index(use_, i)], 4);
   }
 
+  const Gguf& gguf_;
   const TensorUse& use_;
+  const Recipe* recipe_;  // null: moved as it is
   const FormatSpec& native_;
   uint32_t lanes_;
   ByteWindow window_;
-  std::vector<uint8_t> rows_;
+  std::vector<uint8_t> rows_;  // of one strip, as they will be stored
+  std::vector<float> numbers_;
 };
 
 }  // namespace
@@ -92,7 +151,7 @@ void WeightCopier::announce(SlmWriter& writer, fb::HeaderT& header) {
     spec.interleaved = part.members.size() > 1;
     const uint32_t extent = uint32_t(&part - model_.parts.data());
     for (const TensorUse& use : part.members) {
-      const FormatSpec& native = native_format(use);
+      const FormatSpec& native = native_format(recipes_, use);
       const uint64_t bytes = strip_bytes(native, use.cols, lanes);
       SLUICE_CHECK(bytes <= kMaxChunkBytes);
       auto tensor = std::make_unique<fb::TensorT>();
@@ -116,39 +175,151 @@ void WeightCopier::announce(SlmWriter& writer, fb::HeaderT& header) {
   }
 }
 
-Status WeightCopier::copy(SlmWriter& writer, const std::function<bool(uint64_t, uint64_t)>& progress) {
-  uint64_t done = 0;
-  std::vector<std::byte> chunk;
-  for (uint32_t extent = 0; extent < model_.parts.size(); ++extent) {
-    const Part& part = model_.parts[extent];
-    const uint32_t lanes = part.row_major ? 1 : kTileRows;
-    std::vector<StripSource> sources;
-    std::vector<size_t> strip_sizes;
-    for (const TensorUse& use : part.members) {
-      sources.emplace_back(gguf_, use, lanes);
-      strip_sizes.push_back(size_t(strip_bytes(native_format(use), use.cols, lanes)));
+namespace {
+
+// Memory that all workers together may take for chunks and what is read for them.
+constexpr uint64_t kWorkerMemory = 48 << 20;
+constexpr int kMostWorkers = 16;
+
+// Packs chunks on several threads and writes them in file order.
+class CopyRun {
+ public:
+  CopyRun(const Gguf& gguf, const ModelDescription& model, const Recipes& recipes, SlmWriter& writer, uint64_t total,
+          const std::function<bool(uint64_t, uint64_t)>& progress)
+      : gguf_(gguf), model_(model), recipes_(recipes), writer_(writer), total_(total), progress_(progress) {}
+
+  Status run() {
+    SLUICE_TRY(const auto pool, ThreadPool::create(n_workers()));
+    pool->run([](void* self, int thread) { static_cast<CopyRun*>(self)->work(thread); }, this);
+    if (no_memory_) throw std::bad_alloc();
+    if (error_) return *error_;
+    return tell() ? Status() : cancelled();
+  }
+
+ private:
+  struct Place {
+    uint32_t extent = 0, chunk = 0;
+    uint64_t turn = 0;
+  };
+
+  // What a worker holds for a part: a chunk, and for each tensor a window and a strip of rows, encoded and as numbers.
+  uint64_t worker_bytes(uint32_t extent) const {
+    uint64_t bytes = writer_.contents(extent, 0).bytes;
+    for (const TensorUse& use : model_.parts[extent].members) {
+      const uint64_t row = use.source->row_bytes();
+      bytes += std::max<uint64_t>(2 * kReadWindow, 2 * row) + kTileRows * row + 4 * uint64_t(use.cols);
     }
-    for (uint32_t c = 0; c < writer.n_chunks(extent); ++c) {
-      if (progress && !progress(done, total_bytes_)) {
-        return make_error(Code::kCancelled, gguf_.file().path(), kNoOffset, "the conversion was cancelled");
-      }
-      const ChunkContents contents = writer.contents(extent, c);
-      chunk.resize(size_t(contents.bytes));
-      std::byte* out = chunk.data();
-      for (uint32_t s = contents.first_strip; s < contents.first_strip + contents.n_strips; ++s) {
-        for (size_t m = 0; m < sources.size(); ++m) {
-          SLUICE_DO(sources[m].write_strip(s, out));
-          out += strip_sizes[m];
+    return bytes;
+  }
+
+  // Two at least: while one waits for the disk, the other packs.
+  int n_workers() const {
+    uint64_t most = 1;
+    for (uint32_t e = 0; e < model_.parts.size(); ++e) most = std::max(most, worker_bytes(e));
+    const uint64_t useful = uint64_t(std::clamp(default_thread_count(), 2, kMostWorkers));
+    return int(std::clamp<uint64_t>(kWorkerMemory / most, 1, useful));
+  }
+
+  // Only bad_alloc could end a thread, and the one that called run() throws it again.
+  void work(int thread) {
+    try {
+      if (const Status status = copy_chunks(thread); !status.ok()) stop(status.error());
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(mutex_);
+      no_memory_ = stopped_ = true;
+      turn_came_.notify_all();
+    }
+  }
+
+  void stop(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+    stopped_ = true;
+    turn_came_.notify_all();
+  }
+
+  // The next chunk in file order; false when there is none left, or no reason to go on.
+  bool take(Place& place) {
+    const std::lock_guard lock(mutex_);
+    while (next_.extent < model_.parts.size() && next_.chunk == writer_.n_chunks(next_.extent)) {
+      ++next_.extent, next_.chunk = 0;
+    }
+    if (stopped_ || next_.extent == model_.parts.size()) return false;
+    place = next_;
+    ++next_.chunk, ++next_.turn;
+    return true;
+  }
+
+  Status copy_chunks(int thread) {
+    Place place;
+    uint32_t extent = ~0u;
+    std::vector<StripSource> sources;
+    std::vector<std::byte> chunk;
+    while (take(place)) {
+      if (thread == 0 && !tell()) return cancelled();
+      if (place.extent != extent) {
+        extent = place.extent;
+        const Part& part = model_.parts[extent];
+        sources.clear();
+        for (const TensorUse& use : part.members) {
+          sources.emplace_back(gguf_, recipes_, use, part.row_major ? 1 : kTileRows);
         }
       }
-      SLUICE_DO(writer.write_chunk(extent, c, chunk));
-      done += contents.bytes;
+      const ChunkContents contents = writer_.contents(extent, place.chunk);
+      chunk.resize(size_t(contents.bytes));
+      SLUICE_DO(pack(sources, contents, chunk.data()));
+      if (!wait_for(place.turn)) return {};
+      SLUICE_DO(writer_.write_chunk(extent, place.chunk, chunk));
+      done_ += contents.bytes;
+      const std::lock_guard lock(mutex_);
+      ++turn_;
+      turn_came_.notify_all();
     }
+    return {};
   }
-  if (progress && !progress(done, total_bytes_)) {
+
+  Status pack(std::vector<StripSource>& sources, const ChunkContents& contents, std::byte* out) {
+    for (StripSource& source : sources) SLUICE_DO(source.load(contents.first_strip, contents.n_strips));
+    for (uint32_t s = contents.first_strip; s < contents.first_strip + contents.n_strips; ++s) {
+      for (StripSource& source : sources) {
+        SLUICE_DO(source.write_strip(s, out));
+        out += source.strip_size();
+      }
+    }
+    return {};
+  }
+
+  bool wait_for(uint64_t turn) {
+    std::unique_lock lock(mutex_);
+    turn_came_.wait(lock, [&] { return turn_ == turn || stopped_; });
+    return !stopped_;
+  }
+
+  bool tell() { return !progress_ || progress_(done_, total_); }
+  Error cancelled() const {
     return make_error(Code::kCancelled, gguf_.file().path(), kNoOffset, "the conversion was cancelled");
   }
-  return {};
+
+  const Gguf& gguf_;
+  const ModelDescription& model_;
+  const Recipes& recipes_;
+  SlmWriter& writer_;
+  const uint64_t total_;
+  const std::function<bool(uint64_t, uint64_t)>& progress_;
+  std::atomic<uint64_t> done_ = 0;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable turn_came_;
+  Place next_;
+  uint64_t turn_ = 0;  // of the chunk that may be written
+  bool stopped_ = false, no_memory_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Status WeightCopier::copy(SlmWriter& writer, const std::function<bool(uint64_t, uint64_t)>& progress) {
+  return CopyRun(gguf_, model_, recipes_, writer, total_bytes_, progress).run();
 }
 
 }  // namespace sluice

@@ -12,7 +12,13 @@
 
 namespace sluice {
 
+// What matrices become. q8: 8 bits. q4: 4 bits, more where errors count most. q4-small: 4 bits everywhere but in the
+// head. docs/quantizing.md says which type is used where.
+enum class QuantizeTo { kKeep, kQ8, kQ4, kQ4Small };
+
 struct ConvertOptions {
+  QuantizeTo quantize = QuantizeTo::kKeep;
+  std::string importance;  // path of an importance file; empty: none
   // Called now and then with bytes of weights written and their total; false cancels (kCancelled).
   std::function<bool(uint64_t done, uint64_t total)> progress;
   std::function<void(const std::string& line)> notice;  // things a person should know (requantized tensors, …)
@@ -69,6 +75,22 @@ struct CheckReport {
 // a few MiB.
 Result<CheckReport> check_against_source(const std::string& source, const ConvertedModel& model, int n_threads = 0,
                                          const std::function<bool(uint64_t done, uint64_t total)>& progress = {});
+
+// ---- how much each input of a matrix matters --------------------------------------------------------------------
+
+struct InputImportance {
+  std::string tensor;               // the matrix, by its name in GGUF files
+  uint64_t rows = 0;                // activations that were seen
+  std::vector<float> mean_squares;  // of them, per input column
+};
+
+// The matrix's name in GGUF files, by its role and layer as the header of a .slm says them; empty: it has no entry.
+std::string importance_name(const std::string& role, int32_t layer);
+// kBadModel for what is no importance file, or a damaged one.
+Result<std::vector<InputImportance>> read_importance(const std::string& path);
+// `text_name`, `n_windows` and `window_tokens` say what it was made from, for people.
+Status write_importance(const std::string& path, const std::vector<InputImportance>& list, const std::string& text_name,
+                        uint32_t n_windows, uint32_t window_tokens);
 
 // ---- files -------------------------------------------------------------------------------------------------------
 
