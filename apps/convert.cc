@@ -13,6 +13,7 @@
 #include "looks.h"
 #include "output.h"
 #include "progress.h"
+#include "template_notice.h"
 #include "verbs.h"
 
 namespace sluice {
@@ -59,6 +60,7 @@ int run(const Arguments& arguments) {
   const double seconds = progress.seconds();
   progress.clear();
   if (!result.ok()) return complain(result.error());
+  if (const std::string line = template_notice(output); !line.empty()) options.notice(line);
   const ConvertReport& report = *result;
   const double ratio = report.source_bytes ? double(report.output_bytes) / double(report.source_bytes) : 0;
   if (arguments.has(Opt::kJson)) {

@@ -116,7 +116,8 @@ struct Statement {
   std::vector<std::shared_ptr<Parameter>> parameters;  // kMacro, kCall
   std::vector<Link> filters;                           // kSetBlock, kFilter
   bool recursive = false;                              // kFor
-  bool more_values = false, more_names = false;        // kMacro, kCall: its body speaks of varargs, kwargs
+  // kMacro, kCall: its body speaks of varargs, kwargs, caller
+  bool more_values = false, more_names = false, takes_caller = false;
 };
 
 struct Template {

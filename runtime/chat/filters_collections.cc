@@ -68,7 +68,8 @@ Value f_default(const FilterCall& c) {
 
 Value f_attr(const FilterCall& c) {
   const Value* name = c.get(0, "name");
-  if (!name || !name->is(Kind::kString) || c.v.undefined()) return {};
+  if (c.v.undefined()) return c.in.fail(c.in.missing(c.v));
+  if (!name || !name->is(Kind::kString)) return {};
   if (!c.v.is(Kind::kDict) || has_method(c.v, name->text())) return c.in.attribute(c.v, name->text());
   return {};  // attributes are not items here
 }

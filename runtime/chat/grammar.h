@@ -140,8 +140,9 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_ = 0;
   uint32_t depth_ = 0, max_depth_;
-  uint32_t loops_ = 0;                             // loops around this place in the same macro
-  bool more_values_ = false, more_names_ = false;  // this macro has spoken of varargs, of kwargs
+  uint32_t loops_ = 0;  // loops around this place in the same macro
+  // This macro has spoken of varargs, kwargs, caller.
+  bool more_values_ = false, more_names_ = false, takes_caller_ = false;
   uint32_t conditions_ = 0;  // {% if %} around this place: as in Jinja, what is unknown there fails when it runs
   bool failed_ = false;
   Error error_;

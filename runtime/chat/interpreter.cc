@@ -360,6 +360,7 @@ Value Interpreter::call_macro(const Value& value, Arguments arguments, const Val
   if (macro.nested && s.kind == StatementKind::kMacro) inner.variables.emplace_back(s.name, value);
   const Value* const named_caller = arguments.get(size_t(-1), "caller");
   if (!caller) caller = named_caller;
+  if (caller && !s.takes_caller) return fail("macro '" + name() + "' has no use for a caller");
   if (caller_name_ != kNoName) inner.variables.emplace_back(caller_name_, caller ? *caller : Value());
   Scope* before = std::exchange(scope_, &inner);
   for (size_t k = 0; k < s.parameters.size(); ++k) {

@@ -181,6 +181,7 @@ ExprPtr Parser::parse_primary() {
       e->name = intern(word);
       more_values_ |= word == "varargs";
       more_names_ |= word == "kwargs";
+      takes_caller_ |= word == "caller";
     }
     next();
     return e;

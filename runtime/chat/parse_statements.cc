@@ -196,10 +196,12 @@ void Parser::parse_parameters(Statement& s) {
 void Parser::parse_macro_body(Statement& s, std::string_view end) {
   const uint32_t loops = std::exchange(loops_, 0);
   const bool values = std::exchange(more_values_, false), names = std::exchange(more_names_, false);
+  const bool caller = std::exchange(takes_caller_, false);
   s.bodies.push_back(body_until(end));
   loops_ = loops;
   s.more_values = std::exchange(more_values_, values);
   s.more_names = std::exchange(more_names_, names);
+  s.takes_caller = std::exchange(takes_caller_, caller);
 }
 
 void Parser::parse_macro(Statement& s) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C door: text to tokens and back, chat templates.
+#include <set>
+
 #include "runtime/chat/chat_template.h"
 #include "runtime/chat/json_reader.h"
 #include "runtime/door/handles.h"
@@ -36,6 +38,23 @@ void set_default(jinja::Dict& request, const char* name, jinja::Value value) {
   if (request.find(name) == nullptr) request.items.emplace_back(jinja::Value::string(name), std::move(value));
 }
 
+// Members of "chat_template_kwargs", where clients put what only some templates read (enable_thinking, …), become
+// variables like all others; they win.
+Status spread_kwargs(jinja::Dict& request) {
+  constexpr const char* kName = "chat_template_kwargs";
+  const jinja::Value* found = request.find(kName);
+  if (found == nullptr) return {};
+  const jinja::Value kwargs = *found;
+  std::erase_if(request.items, [](const auto& member) { return member.first.text() == kName; });
+  if (kwargs.is(jinja::Kind::kNone)) return {};
+  if (!kwargs.is(jinja::Kind::kDict)) return bad_request("\"chat_template_kwargs\" must be an object");
+  std::set<std::string_view> names;
+  for (const auto& member : kwargs.dict().items) names.insert(member.first.text());
+  std::erase_if(request.items, [&](const auto& member) { return names.count(member.first.text()) > 0; });
+  request.items.insert(request.items.end(), kwargs.dict().items.begin(), kwargs.dict().items.end());
+  return {};
+}
+
 Result<std::string> render(const Model* model, std::string_view request_text) {
   auto read = jinja::read_json(request_text);
   if (!read.ok()) {
@@ -46,6 +65,7 @@ Result<std::string> render(const Model* model, std::string_view request_text) {
   jinja::Dict& request = read->dict();
   SLUICE_TRY(const std::string text, template_text(model, request));
   std::erase_if(request.items, [](const auto& member) { return member.first.text() == "template"; });
+  SLUICE_DO(spread_kwargs(request));
   if (const jinja::Value* messages = request.find("messages"); !messages || !messages->is(jinja::Kind::kList))
     return bad_request("\"messages\" must be an array");
   set_default(request, "add_generation_prompt", jinja::Value::boolean(true));
@@ -82,7 +102,8 @@ sluice_status sluice_detokenize(const sluice_model* model, const int32_t* tokens
   return guard(error, [&]() -> Status {
     SLUICE_DO(require("sluice_detokenize", model, text));
     if (tokens == nullptr && n_tokens > 0) return require("sluice_detokenize", tokens);
-    const std::string bytes = model->model->tokenizer().decode(std::vector<int32_t>(tokens, tokens + n_tokens), special);
+    const std::string bytes =
+        model->model->tokenizer().decode(std::vector<int32_t>(tokens, tokens + n_tokens), special);
     std::string whole;
     Utf8Stream stream;
     stream.append(bytes, whole);

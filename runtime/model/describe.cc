@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "runtime/chat/chat_template.h"
 #include "runtime/model/json_writer.h"
 #include "runtime/weights/place.h"
 
@@ -107,7 +108,10 @@ std::string describe_model(const Model& model) {
   for (uint32_t e = 0; e < count(header.extents()); ++e) describe_extent(header, *header.extents()->Get(e), json);
   json.end_array().key("vocab");
   describe_vocab(*header.vocab(), model.tokenizer(), json);
-  json.member("chat_template", text_of(header.chat_template())).key("sampling").object();
+  json.member("chat_template", text_of(header.chat_template()));
+  const Result<ChatTemplate> parsed = ChatTemplate::parse(model.chat_template());
+  json.member("chat_template_problem", parsed.ok() ? std::string_view() : std::string_view(parsed.error().message));
+  json.key("sampling").object();
   if (header.sampling()) describe_sampling(*header.sampling(), json);
   json.end_object().end_object();
   return json.take();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -95,6 +96,7 @@ int run(int argc, char** argv) {
     return 77;
   }
   setenv("TZ", "UTC0", 1);  // as the cases were made
+  tzset();
   std::vector<std::filesystem::path> files;
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failed)) {

@@ -169,6 +169,9 @@ def main():
     for number in range(options.templates):
         text = "{{ " + maker.expression() + " }}" if options.expressions else maker.template()
         kind, result = jinja_reference.Reference(env, text).rendered(VARIABLES)
+        while kind == "error" and maker.r.random() < 0.9:  # most of what is thrown together is an error
+            text = "{{ " + maker.expression() + " }}" if options.expressions else maker.template()
+            kind, result = jinja_reference.Reference(env, text).rendered(VARIABLES)
         if kind == "rendered" and (" object at 0x" in result or "<generator" in result or "<Macro" in result or "<function" in result or "<bound" in result):
             continue
         case = {"name": text, "variables": VARIABLES, kind: result}

@@ -182,6 +182,30 @@ TEST_CASE("whatever walks over a long text costs steps in proportion to its leng
                                "[{'k': s}]|groupby('k')",
                                "('\"' ~ s ~ '\"')|from_json",
                                "[s]|join",
+                               "[s]|join(s)",
+                               "s.join(['a', 'b'])",
+                               "s|safe + '<'",
+                               "s|safe|e",
+                               "s|forceescape",
+                               "s.title()",
+                               "s.swapcase()",
+                               "s.istitle()",
+                               "s.find('b', 1, 9)",
+                               "s.rindex('a')",
+                               "s.startswith('a', 1)",
+                               "s.center(9)",
+                               "s.removeprefix(s)",
+                               "s.splitlines(true)",
+                               "'%s' % s",
+                               "'%r' % s",
+                               "'%.3s' % s",
+                               "'{}'.format(s)",
+                               "'{!r:>9}'.format(s)",
+                               "s|format",
+                               "s|truncate(9)",
+                               "s|urlencode",
+                               "{'k': s}|urlencode",
+                               "[s]|sort(attribute=w)",
                                "{s: 1}.get(s ~ '')"};
   for (const char* use : kUses) {
     auto with_bytes = [&](int n) {
@@ -221,6 +245,24 @@ TEST_CASE("what takes the square of a length is refused early", "[chat]") {
       refused("{% set s = 'a' * 4000000 %}"
               "{% for i in range(200) %}{{ ('a' * 3999999 ~ 'b') in s }}{% endfor %}",
               "steps"));
+}
+
+TEST_CASE("fields of formats are bounded in width", "[chat]") {
+  CHECK(shown("{{ '%65536d' % 1 }}").size() == 65536);
+  CHECK(refused("{{ '%65537d' % 1 }}", "cannot be read"));
+  CHECK(refused("{{ '%.999f' % 1 }}", "does not suit"));
+  CHECK(shown("{{ '{:<65536}'.format(1) }}").size() == 65536);
+  CHECK(refused("{{ '{:<65537}'.format(1) }}", "does not suit"));
+  CHECK(refused("{{ '{:99999999999999999999}'.format(1) }}", "does not suit"));
+  CHECK(refused("{{ '{9999999}'.format(1) }}", "no argument"));
+  CHECK(refused("{{ ('%60000d' * 1000) % (1, ) }}", "arguments"));
+  CHECK(refused("{% for i in range(9999) %}{% set x = '%60000d' % 1 %}{% endfor %}", "steps"));
+}
+
+TEST_CASE("recursive loops end at the limit of nesting", "[chat]") {
+  CHECK(refused("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "calls nest more than 64 deep"));
+  CHECK(refused("{% set n = namespace() %}{% for x in [1] recursive %}{% set n.l = loop %}{% endfor %}{{ n.l([1]) }}",
+                "only the loop variable of a running"));
 }
 
 TEST_CASE("JSON that grows by its indentation is bounded", "[chat]") {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The template language, piece by piece. Every expected text was printed by Python's jinja2 3.1 with the settings of
 // transformers (trim_blocks, lstrip_blocks, its tojson).
+#include <cstdlib>
+#include <ctime>
+
 #include "runtime/chat/chat_template.h"
 #include "runtime/chat/json_reader.h"
 #include "support/catch.h"
@@ -15,6 +18,8 @@ jinja::Value context() {
   REQUIRE(read.ok());
   return *read;
 }
+
+constexpr int64_t kNow = 1'767'441'845;  // 2026-01-03 12:04:05 UTC
 
 struct Row {
   const char* text;
@@ -88,6 +93,27 @@ const Row kRows[] = {
   b|  x  |&lt;a&gt;|2)"},
     {R"({{ 5 is odd }} {{ 4 is divisibleby 2 }} {{ 'a' is string }} {{ m is mapping }} {{ xs is sequence }} {{ xs is iterable }} {{ true is boolean }} {{ none is none }} {{ nothing is not defined }} {{ 1 is in [1] }} {{ 1.5 is number }} {{ 'a' is eq 'a' }})",
      R"(True True True True True True True True True True True True)"},
+    {R"({% for n in [[1, [[2, []], [3, []]]], [4, []]] recursive %}{{ loop.depth }}:{{ n[0] }}[{{ loop(n[1]) }}]{% endfor %}{% for a in xs %}{% for b in xs %}{{ loop.depth }}{% endfor %}{% endfor %})",
+     R"(1:1[2:2[]2:3[]]1:4[]111111111)"},
+    {R"({% macro f(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, 3, z=4) }}{{ f(*xs) }}{{ f(**{'a': 'A', 'q': 0}) }}{{ dict(m, **{'c': 2}) }})",
+     R"(1(2, 3){'z': 4}3(1, 2){}A(){'q': 0}{'b': 1, 'a': [True, None, 1.5], 'items': 7, 'c': 2})"},
+    {R"({{ '<b>'|e ~ '<' }} {{ '<i>'|safe + '<' + 1|string }} {{ '%s & %s'|e|format('<', '>'|safe) }} {{ ('<'|e).join(['&', 'x']) }} {{ ['<'|e] }} {{ '<'|e|e }}{{ '<'|e|forceescape }})",
+     R"(&lt;b&gt;< <i>&lt;1 &lt; &amp; > &amp;&lt;x [Markup('&lt;')] &lt;&amp;lt;)"},
+    {R"({{ '%5.2f|%-6d|%06.1f|%+d|%x|%#o|%e|%.3g|%10s|%.2s|%c|%r|%%' % (3.14159, 42, -2.55, 7, 255, 8, 12345.678, 0.00012345, 'ab', 'xyz', 'q', 'r') }}{{ '%(a)s-%(b)03d' % {'a': 1, 'b': 2} }})",
+     R"( 3.14|42    |-002.5|+7|ff|0o10|1.234568e+04|0.000123|        ab|xy|q|'r'|%1-002)"},
+    {R"({{ '{:>6}|{:<6}|{:^6}|{:*^7}|{:06.2f}|{:,}|{:x}|{:+}|{!r}|{:.1%}'.format('a', 'b', 'c', 'd', 3.14159, 1234567, 255, 5, 'q', 0.256) }}{{ '{0[name]}{1}'.format(users[0], 9) }})",
+     R"(     a|b     |  c   |***d***|003.14|1,234,567|ff|+5|'q'|25.6%bo9)"},
+    {R"({{ 'one two three four'|truncate(11) }}|{{ 'one two three four'|truncate(11, true) }}|{{ 'short'|truncate(3, leeway=5) }}|{{ range(7)|slice(3, 0)|list }}|{{ 'a b/ü?'|urlencode }}|{{ {'k y': 'ü'}|urlencode }})",
+     R"(one two...|one two ...|short|[[0, 1, 2], [3, 4, 0], [5, 6, 0]]|a%20b/%C3%BC%3F|k+y=%C3%BC)"},
+    {R"({{ users|sort(attribute='age,name')|map(attribute='name')|list }}{{ [[2, 'b'], [1, 'c'], [1, 'a']]|sort }}{{ [none, none]|sort }}{{ m.keys() }}{{ m|attr('b') }}{{ 25|round(-1) }}{{ 7|round(2) }})",
+     R"(['Al', 'bo'][[1, 'a'], [1, 'c'], [2, 'b']][None, None]dict_keys(['b', 'a', 'items'])207)"},
+    {R"({{ 'hello'.find('l', 3) }}{{ 'hello'.count('l', 0, 3) }}{{ 'a-b'.center(7, '*') }}{{ 'aB'.swapcase() }}{{ 'they re-do'.title() }}{{ 'they re-do'|title }}{{ 'a\nb\n'.splitlines(true) }}{{ 'xyz'.startswith('y', 1) }})",
+     R"(31**a-b**AbThey Re-DoThey Re-Do['a\n', 'b\n']True)"},
+    {R"({% set x = 1 %}{% set y %}{% set x = 2 %}{{ x }}{% endset %}{% filter upper %}{% set x = 3 %}a{{ x }}{% endfilter %}{% generation %}{% set x = 4 %}{{ x }}{% endgeneration %}{{ x }}{{ y }})",
+     R"(A3412)"},
+    {R"({% set l = [] %}{% for u in users %}{% set _ = l.append(u) %}{% set _ = l.append([1]) %}{% endfor %}{{ l }})",
+     R"([{'name': 'bo', 'age': 3}, [1], {'name': 'Al', 'age': 2}, [1]])"},
+    {R"({{ strftime_now('%d %b %Y|%-d.%-m.|%H:%M:%S|%A|%j|%%') }})", R"(03 Jan 2026|3.1.|12:04:05|Saturday|003|%)"},
     {R"({{ "tab\there" }} {{ 'q\'q' }} {{ "\x41\u00e9\\" }} {{ 'multi
 line' }} {% raw %}{{ raw }} {% x %}{% endraw %} {{ '{{' }}{# gone #}.)",
      R"(tab	here q'q Aé\ multi
@@ -125,12 +151,14 @@ std::string refusal(std::string_view text, Code code = Code::kBadModel) {
 }  // namespace
 
 TEST_CASE("templates render as jinja2 renders them", "[chat]") {
+  setenv("TZ", "UTC0", 1);
+  tzset();
   for (const Row& row : kRows) {
     INFO(row.text);
     Result<ChatTemplate> parsed = ChatTemplate::parse(row.text);
     INFO((parsed.ok() ? std::string() : parsed.error().text()));
     REQUIRE(parsed.ok());
-    Result<std::string> rendered = parsed->render(context());
+    Result<std::string> rendered = parsed->render(context(), kNow);
     INFO((rendered.ok() ? std::string() : rendered.error().text()));
     REQUIRE(rendered.ok());
     CHECK(*rendered == row.rendered);
@@ -163,6 +191,8 @@ TEST_CASE("errors name the line and the construct", "[chat]") {
   CHECK(refusal("{% for x in xs %}{{ loop(xs) }}{% endfor %}") ==
         "line 1: only the loop variable of a running {% for … recursive %} can be called");
   CHECK(refusal("{{ '%y' % 1 }}") == "line 1: the format '%y' does not suit a int, or is not supported");
+  CHECK(refusal("{% macro f() %}{% endmacro %}{% call f() %}{% endcall %}") ==
+        "line 1: macro 'f' has no use for a caller");
   CHECK(refusal("{{ strftime_now('%Q') }}") == "line 1: strftime_now does not know '%Q'");
 }
 

@@ -94,7 +94,7 @@ SLUICE_API void sluice_model_close(sluice_model* model);
 
 /* JSON: {"name","architecture","source","layout","file_bytes","n_parameters","vocabulary_only","config":{…},"layers":[…],
  * "formats":[…],"tensors":[{"name","role","layer","format","rows","cols","bytes","access"}…],"extents":[…],"vocab":{…},
- * "chat_template","sampling":{…}} */
+ * "chat_template","chat_template_problem" (what of it this version does not know; mostly ""),"sampling":{…}} */
 SLUICE_API sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error);
 
 /* All that opening leaves out: the hash of every chunk, the order of the vocabulary's look-up table. progress may be
@@ -121,7 +121,8 @@ SLUICE_API sluice_status sluice_detokenize(const sluice_model* model, const int3
 SLUICE_API bool sluice_token_is_end(const sluice_model* model, int32_t token);
 
 /* request: {"messages":[{"role","content",…}…], "tools":[…]?, "add_generation_prompt":true?, "bos_token"?, "eos_token"?,
- * "template":"…"? (instead of the model's), more members become variables}. The rendered prompt, byte for byte.
+ * "template":"…"? (instead of the model's), "chat_template_kwargs":{…}?, more members become variables, as do those of
+ * chat_template_kwargs}. The rendered prompt, byte for byte.
  * SLUICE_USAGE for what is not JSON (with the offset), nests more than 100 deep, or has over 262144 values or 64 MiB.
  * model may be NULL when "template" is given. */
 SLUICE_API sluice_status sluice_render_chat(const sluice_model* model, const char* request, size_t length, sluice_text* prompt,
