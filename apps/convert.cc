@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sluice convert: a .gguf file into a .slm file, whole or not at all.
+// sluice convert: a .gguf file or a Hugging Face folder into a .slm file, whole or not at all.
 #include "sluice/convert.h"
 
 #include <fcntl.h>
@@ -90,14 +90,16 @@ const Verb& convert_verb() {
   static const Verb verb = {
       "convert",
       "Models on this machine",
-      "IN.gguf -o OUT.slm",
-      "a .gguf file into a .slm file",
-      "Every weight keeps its exact value unless --quantize asks for fewer bits. Memory stays small whatever the model; "
-      "an interrupted conversion leaves nothing behind. The other verbs convert models by themselves, into the cache.",
+      "IN -o OUT.slm",
+      "a .gguf file or a folder with safetensors into a .slm file",
+      "Every weight keeps its exact value unless --quantize asks for fewer bits. Memory stays small whatever the "
+      "model; an interrupted conversion leaves nothing behind. The other verbs convert models by themselves, into "
+      "the cache.",
       {{"Files", {Opt::kOutput}}, {"Weights", {Opt::kQuantize, Opt::kImportance}}, general_options()},
       1,
       1,
-      {"sluice convert model.gguf -o model.slm", "sluice convert model-f16.gguf -o small.slm --quantize q4"},
+      {"sluice convert model.gguf -o model.slm", "sluice convert Qwen2.5-0.5B-Instruct/ -o qwen.slm",
+       "sluice convert model-f16.gguf -o small.slm --quantize q4"},
       run};
   return verb;
 }
