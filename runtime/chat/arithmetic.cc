@@ -70,7 +70,7 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
     }
     double x = a.as_double(), y = b.as_double();
     bool divides = op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo;
-    if (divides && y == 0) return fail("division by zero");
+    if (y == 0 ? divides : op == Op::kPower && x == 0 && y < 0) return fail("division by zero");
     switch (op) {
       case Op::kAdd:
         return Value::number(x + y);

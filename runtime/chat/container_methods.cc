@@ -74,7 +74,7 @@ Value loop_method(const MethodCall& c, LoopState& loop) {
   loop.asked = true;
   for (const Value& v : given) {
     // Loops must not hold themselves.
-    if (v.is(Kind::kLoop) || v.is(Kind::kMacro) || depth_of(v) > 0) return c.in.fail("loop.changed takes plain values");
+    if (!is_plain(v)) return c.in.fail(std::string("loop.changed takes data, found a ") + type_name(v));
   }
   loop.changed = given;
   return Value::boolean(!same);

@@ -83,7 +83,13 @@ uint64_t weight_of(const Value& v) {
   return v.is(Kind::kList) || v.is(Kind::kDict) ? v.as<Container>().weight : 1;
 }
 
+bool is_plain(const Value& v) {
+  if (v.is(Kind::kList) || v.is(Kind::kDict)) return v.as<Container>().plain;
+  return v.kind <= Kind::kString || v.is(Kind::kFunction);
+}
+
 void Container::count(const Value& item) {
+  plain = plain && is_plain(item);
   depth = std::max(depth, 1 + depth_of(item));
   weight = std::min(weight + weight_of(item), kMaxValueWeight + 1);
   if (item.is(Kind::kList) || item.is(Kind::kDict)) item.as<Container>().frozen = true;

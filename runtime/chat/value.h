@@ -97,6 +97,7 @@ struct Container : Object {
   uint32_t depth = 1;   // 1 + that of the deepest item
   uint64_t weight = 1;  // 1 + those of the items
   bool frozen = false;  // is itself an item of something, so its weight must not change any more
+  bool plain = true;    // no loop, macro, method or namespace is inside
   void count(const Value& item);
 };
 
@@ -125,6 +126,7 @@ struct Method : Object {
 };
 
 uint32_t depth_of(const Value& v);
+bool is_plain(const Value& v);
 uint64_t weight_of(const Value& v);
 inline bool too_large(const Value& v) { return depth_of(v) > kMaxValueDepth || weight_of(v) > kMaxValueWeight; }
 Value make_list(std::vector<Value> items, ListKind kind = ListKind::kList);

@@ -183,6 +183,10 @@ TEST_CASE("errors name the line and the construct", "[chat]") {
   CHECK(refusal("{# x") == "line 1: a comment {# is not closed");
   CHECK(refusal("{% break %}") == "line 1: 'break' outside a loop");
   CHECK(refusal("{{ 1 // 0 }}") == "line 1: division by zero");
+  CHECK(refusal("{{ 0.0 ** -1 }}{{ 0 ** -1 }}") == "line 1: division by zero");
+  CHECK(refusal("{% for x in xs %}{{ loop.changed([m]) }}{% endfor %}") == "no error: TrueFalseFalse");
+  CHECK(refusal("{% for x in xs %}{{ loop.changed([loop]) }}{% endfor %}") ==
+        "line 1: loop.changed takes data, found a list");
   CHECK(refusal("{{ 9223372036854775807 + 1 }}") == "line 1: an integer is too large");
   CHECK(refusal("{{ 9223372036854775808 }}") == "line 1: the number is too large");
   CHECK(refusal("{% set m.x = 1 %}") == "line 1: cannot set an attribute of 'm': it is no namespace");
