@@ -12,5 +12,9 @@ void* operator new(size_t bytes) {
   if (void* p = malloc(bytes == 0 ? 1 : bytes)) return p;
   throw std::bad_alloc();
 }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  if (sluice::allocations_left >= 0 && sluice::allocations_left-- == 0) return nullptr;
+  return malloc(bytes == 0 ? 1 : bytes);
+}
 void operator delete(void* p) noexcept { free(p); }
 void operator delete(void* p, size_t) noexcept { free(p); }
