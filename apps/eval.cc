@@ -4,6 +4,7 @@
 #include <set>
 
 #include "agreement.h"
+#include "eval_collect.h"
 #include "feeding.h"
 #include "looks.h"
 #include "output.h"
@@ -78,9 +79,9 @@ int read_cases(const std::string& path, const LoadedModel& model, std::vector<Re
     ReferenceCase& c = cases.emplace_back();
     if (!read_case(item, model.info.n_vocab, c)) {
       return complain(kUsage, path + ": case " + std::to_string(cases.size() - 1) +
-                                     " needs prompt_tokens, tokens and top of equal length, ids below " +
-                                     std::to_string(model.info.n_vocab) +
-                                     ", in each top list different ones whose probabilities sum to at most 1");
+                                  " needs prompt_tokens, tokens and top of equal length, ids below " +
+                                  std::to_string(model.info.n_vocab) +
+                                  ", in each top list different ones whose probabilities sum to at most 1");
     }
     if (c.tokens.size() > model.info.n_ctx) {
       return complain(kUsage, "eval: case " + c.id + " needs --context " + std::to_string(c.tokens.size()) +
@@ -100,7 +101,8 @@ std::vector<std::string> agreement_row(const std::string& name, const Agreement&
 }
 
 // One JSON object, or a table with a line per part and one for all.
-void print_agreement(bool as_json, const std::vector<std::pair<std::string, Agreement>>& parts) {
+void print_agreement(bool as_json, const std::vector<std::pair<std::string, Agreement>>& parts,
+                     const Json& more = Json::object()) {
   Agreement all;
   Json details = Json::array();
   std::vector<std::vector<std::string>> rows = {{"", "positions", "top-1", "KL mean", "KL max"}};
@@ -118,6 +120,7 @@ void print_agreement(bool as_json, const std::vector<std::pair<std::string, Agre
   }
   Json json = {{"cases", parts.size()}};
   json.update(agreement_json(all));
+  json.update(more);
   json["details"] = details;
   put(json_line(json));
 }
@@ -163,27 +166,45 @@ int for_each_position(LoadedModel& model, const std::vector<std::vector<int32_t>
   return 0;
 }
 
+// How surprised a model is by the tokens that follow.
+struct Surprise {
+  uint64_t positions = 0;
+  double nats = 0;
+
+  void add(int32_t next, const float* logits, uint32_t n_vocab) {
+    nats += log_sum_exp(logits, n_vocab) - double(logits[next]);
+    ++positions;
+  }
+  double mean() const { return positions ? nats / double(positions) : 0; }
+  double perplexity() const { return std::exp(mean()); }
+};
+
 int eval_text(const Arguments& arguments, LoadedModel& model) {
+  const std::string text = arguments.text(Opt::kText), collected = arguments.text(Opt::kCollect);
   std::vector<std::vector<int32_t>> windows;
-  if (const int code = text_windows(model, arguments.text(Opt::kText), windows)) return code;
-  uint64_t scored = 0;
-  double nll = 0;
-  const uint32_t n_vocab = model.info.n_vocab;
+  if (const int code = text_windows(model, text, windows)) return code;
+  if (!collected.empty()) {
+    if (const int code = begin_collecting(model)) return code;
+  }
+  Surprise surprise;
   const int code = for_each_position(model, windows, "Scoring", [&](size_t w, size_t i, const float* logits) {
-    nll += log_sum_exp(logits, n_vocab) - double(logits[windows[w][i + 1]]);
-    ++scored;
+    surprise.add(windows[w][i + 1], logits, model.info.n_vocab);
   });
   if (code) return code;
-  const double mean = nll / double(scored);
+  if (!collected.empty()) {
+    if (const int write = write_collected(model, collected, text, uint32_t(windows.size()))) return write;
+  }
   if (arguments.has(Opt::kJson)) {
-    put(json_line(
-        {{"tokens", scored}, {"perplexity", std::exp(mean)}, {"nll_mean", mean}, {"windows", windows.size()}}));
+    put(json_line({{"tokens", surprise.positions},
+                   {"perplexity", surprise.perplexity()},
+                   {"nll_mean", surprise.mean()},
+                   {"windows", windows.size()}}));
     return kOk;
   }
-  put(table({{"tokens scored", grouped(scored)},
+  put(table({{"tokens scored", grouped(surprise.positions)},
              {"windows", std::to_string(windows.size())},
-             {"perplexity", human_number(std::exp(mean))},
-             {"nats a token", human_number(mean)}},
+             {"perplexity", human_number(surprise.perplexity())},
+             {"nats a token", human_number(surprise.mean())}},
             "lr"));
   return kOk;
 }
@@ -194,6 +215,7 @@ int eval_against(const Arguments& arguments) {
   options.max_logit_rows = kLogitRows;
   std::vector<std::vector<int32_t>> windows, own_windows;
   std::vector<std::vector<TopList>> lists;
+  Surprise other_surprise, surprise;
   uint32_t n_vocab = 0;
   {
     LoadedModel other;
@@ -201,8 +223,9 @@ int eval_against(const Arguments& arguments) {
     if (const int code = text_windows(other, arguments.text(Opt::kText), windows)) return code;
     n_vocab = other.info.n_vocab;
     lists.resize(windows.size());
-    const int code = for_each_position(other, windows, "Other model", [&](size_t w, size_t, const float* logits) {
+    const int code = for_each_position(other, windows, "Other model", [&](size_t w, size_t i, const float* logits) {
       lists[w].push_back(top_list(logits, n_vocab, kListed));
+      other_surprise.add(windows[w][i + 1], logits, n_vocab);
     });
     if (code) return code;
   }
@@ -217,20 +240,31 @@ int eval_against(const Arguments& arguments) {
   for (size_t w = 0; w < windows.size(); ++w) parts.emplace_back("window " + std::to_string(w + 1), Agreement{});
   const int code = for_each_position(model, windows, "Comparing", [&](size_t w, size_t i, const float* logits) {
     parts[w].second.add(lists[w][i], logits, n_vocab);
+    surprise.add(windows[w][i + 1], logits, n_vocab);
   });
   if (code) return code;
-  print_agreement(arguments.has(Opt::kJson), parts);
+  const Json perplexities = {{"perplexity", surprise.perplexity()}, {"other_perplexity", other_surprise.perplexity()}};
+  print_agreement(arguments.has(Opt::kJson), parts, perplexities);
+  if (!arguments.has(Opt::kJson)) {
+    put("perplexity " + human_number(surprise.perplexity()) + ", of the other model " +
+        human_number(other_surprise.perplexity()) + "\n");
+  }
   return kOk;
 }
 
 int run(const Arguments& arguments) {
   const bool text = arguments.has(Opt::kText), reference = arguments.has(Opt::kReference);
-  const bool against = arguments.has(Opt::kAgainst);
+  const bool against = arguments.has(Opt::kAgainst), collect = arguments.has(Opt::kCollect);
   if (text == reference) return complain(kUsage, "eval: give --text FILE or --reference FILE.json");
   if (against && !text) return complain(kUsage, "eval: --against needs --text FILE");
+  if (collect && (!text || against)) return complain(kUsage, "eval: --collect needs --text FILE and nothing else");
+  if (collect && arguments.text(Opt::kDevice, "reference") != "reference") {
+    return complain(kUsage, "eval: --collect computes on --device reference");
+  }
   if (against) return eval_against(arguments);
   sluice_options options = engine_settings(arguments);
   options.max_logit_rows = kLogitRows;
+  if (collect) options.device = "reference";
   LoadedModel model;
   if (const int code = load_model(arguments.positional()[0], options, model)) return code;
   return text ? eval_text(arguments, model) : eval_reference(arguments, model);
@@ -242,15 +276,21 @@ const Verb& eval_verb() {
   static const Verb verb = {
       "eval",
       "Measure",
-      "MODEL --text FILE | --reference FILE.json",
+      "MODEL --text FILE [--against MODEL | --collect FILE] | --reference FILE.json",
       "how well a model predicts",
       "With --text: perplexity, in windows of --context. With --reference: agreement with the outputs of an exact "
-      "implementation, token by token. With --against and --text: the same figures between two models.",
-      {{"What is compared", {Opt::kText, Opt::kReference, Opt::kAgainst}}, engine_options(), general_options()},
+      "implementation, token by token. With --against and --text: the same figures between two models, and both "
+      "perplexities. With --collect and --text: also an importance file for `sluice convert --quantize`; it is "
+      "computed "
+      "by the reference device, which is slow.",
+      {{"What is compared", {Opt::kText, Opt::kReference, Opt::kAgainst, Opt::kCollect}},
+       engine_options(),
+       general_options()},
       1,
       1,
       {"sluice eval model.gguf --text book.txt --context 1024", "sluice eval model.gguf --reference model.json --json",
-       "sluice eval small.slm --against large.slm --text book.txt"},
+       "sluice eval small.slm --against large.slm --text book.txt",
+       "sluice eval model.gguf --text book.txt --collect importance.gguf"},
       run};
   return verb;
 }

@@ -135,6 +135,8 @@ struct Prologue {
   const float* norm = nullptr;
   float eps = 0;
   uint32_t d_model = 0;
+  // [d_model]: += h² of every row whose h the phase uses. For evaluation: only backends with f32_activations do it.
+  double* h_squares = nullptr;
 };
 
 // x[i] = scale * row(rows[i])   [n_rows, d_model]
@@ -187,6 +189,7 @@ struct ProjectPhase {
   float* dest = nullptr;
   bool accumulate = true;
   uint32_t k_begin = 0, k_end = ~uint32_t{0};
+  double* in_squares = nullptr;  // [in.cols]: += in² of every row, as in Prologue
   UnitRange strips;
 };
 

@@ -13,6 +13,12 @@ namespace {
 constexpr uint64_t kPage = 4096;
 }
 
+ByteWindow::ByteWindow(const InputFile& file, size_t bytes) : file_(&file), capacity_(bytes) {
+  // Windows are as long as reads should be. Read-ahead beyond them would be dropped unread by the neighbours of a
+  // window, and its folios of megabytes, which lie across the ends of windows, could not be dropped at all.
+  posix_fadvise(file.fd(), 0, 0, POSIX_FADV_RANDOM);
+}
+
 Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
   if (!file_) {
     if (offset > memory_.size() || n > memory_.size() - offset)
@@ -34,7 +40,7 @@ Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
 
 Status ByteWindow::load(uint64_t offset, uint64_t n) {
   const uint64_t begin = offset / kPage * kPage;
-  if (begin >= file_->size()) return {};
+  if (!file_ || begin >= file_->size()) return {};
   const uint64_t wanted = std::min<uint64_t>(n + (offset - begin), 2 * capacity_);
   return read(begin, size_t(std::min(wanted, file_->size() - begin)));
 }
@@ -43,8 +49,8 @@ Status ByteWindow::read(uint64_t begin, size_t length) {
   if (buffer_.size() < length) buffer_.resize(length);
   length_ = 0;
   SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
-  // Read-ahead makes folios of megabytes that lie across the ends of windows, and the kernel drops only whole ones:
-  // so everything up to here is dropped again.
+  // The kernel drops only whole folios, of up to megabytes, and none that is in use: so everything up to here is
+  // dropped again.
   posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
   begin_ = begin, length_ = length;
   return {};

@@ -15,7 +15,7 @@ namespace sluice {
 class ByteWindow {
  public:
   // `file` must outlive the window. `bytes`: what is read at once.
-  ByteWindow(const InputFile& file, size_t bytes) : file_(&file), capacity_(bytes) {}
+  ByteWindow(const InputFile& file, size_t bytes);
   // The same look at bytes in memory, which must outlive the window too.
   explicit ByteWindow(std::span<const uint8_t> memory) : memory_(memory) {}
 

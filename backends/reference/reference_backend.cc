@@ -41,6 +41,12 @@ float dot(const float* a, const float* b, uint32_t n) {
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
+// sums[i] += x[r][i]² over all rows.
+void add_squares(const float* x, uint32_t n_rows, uint32_t cols, double* sums) {
+  for (uint32_t r = 0; r < n_rows; ++r, x += cols)
+    for (uint32_t i = 0; i < cols; ++i) sums[i] += double(x[i]) * x[i];
+}
+
 float cap(float x, float c) { return c > 0 ? float(c * std::tanh(double(x) / c)) : x; }
 
 float activate(Activation kind, float g) {
@@ -169,6 +175,7 @@ class ReferenceBackend final : public Backend {
       const size_t r = index ? index[i] : i;
       rms_norm((p.branch ? p.x_out : p.x) + r * d, p.norm, p.eps, d, scratch_.h + size_t(i) * d);
     }
+    if (p.h_squares) add_squares(scratch_.h, n, d, p.h_squares);
   }
 
   void run(const GatherPhase& p) {
@@ -255,6 +262,7 @@ class ReferenceBackend final : public Backend {
 
   void run(const ProjectPhase& p) {
     const uint32_t n = rows_->n_rows, end = std::min<uint64_t>(uint64_t{p.strips.end} * kStripRows, p.w.rows);
+    if (p.in_squares) add_squares(p.in.f32, n, p.in.cols, p.in_squares);
     product(p.w, p.in.f32, p.in.cols, n, p.strips.begin * kStripRows, end, p.k_begin, std::min(p.k_end, p.w.cols),
             [&](uint32_t first, uint32_t count, const float* out, uint32_t) {
               for (uint32_t i = 0; i < n; ++i)

@@ -61,3 +61,34 @@ sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sl
     return {};
   });
 }
+
+sluice_status sluice_engine_collect_inputs(sluice_engine* engine, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_engine_collect_inputs", engine));
+    const Turn turn(*engine);
+    SLUICE_DO(turn.status());
+    return engine->engine->collect_inputs();
+  });
+}
+
+sluice_status sluice_engine_input_squares(const sluice_engine* engine, const char* tensor, float* means, size_t columns,
+                                          uint64_t* n_rows, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    constexpr const char* kName = "sluice_engine_input_squares";
+    SLUICE_DO(require(kName, engine, tensor, means, n_rows));
+    const InputSquares& squares = engine->engine->input_squares();
+    if (!squares.active()) return make_error(Code::kUsage, kName, kNoOffset, "nothing is collected");
+    const uint32_t index = engine->engine->model().find(std::string_view(tensor));
+    if (index == Model::kAbsent) return make_error(Code::kUsage, tensor, kNoOffset, "the model has no such tensor");
+    const std::span<const double> sums = squares.sums(index);
+    const uint64_t rows = squares.rows(index);
+    if (sums.size() != columns || rows == 0) {
+      return make_error(Code::kUsage, tensor, kNoOffset,
+                        "%zu input columns were summed over %llu rows, %zu are asked for", sums.size(),
+                        static_cast<unsigned long long>(rows), columns);
+    }
+    for (size_t i = 0; i < columns; ++i) means[i] = float(sums[i] / double(rows));
+    *n_rows = rows;
+    return {};
+  });
+}

@@ -46,6 +46,7 @@ Status Engine::step(std::span<const SequenceTokens> sequences, const std::functi
     SLUICE_DO(backend_->wait(done));
     left = left.subspan(n);
   }
+  input_squares_.count_rows(rows_.n_rows);
   return {};
 }
 
@@ -54,6 +55,7 @@ Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {
   program_.head().row_index = rows;
   SLUICE_TRY(const Ticket done, backend_->submit(program_.head_only(), {}));
   SLUICE_DO(backend_->wait(done));
+  input_squares_.count_head_rows(rows.size());
   return std::span<const float>(logits_.as<float>().first(rows.size() * n_vocab()));
 }
 
@@ -62,11 +64,12 @@ Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, const Plan& plan,
                                                const Progress& progress) {
   if (!plan.fits())
-    return make_error(Code::kNoFit, model->name(), kNoOffset,
-                      "%llu bytes are needed with a context of %u and the budget is %llu; the smallest that works is %llu%s",
-                      (unsigned long long)(plan.planned_bytes), plan.n_ctx, (unsigned long long)(plan.budget_bytes),
-                      (unsigned long long)(plan.minimum_bytes),
-                      plan.max_n_ctx ? (", the largest context that fits is " + std::to_string(plan.max_n_ctx)).c_str() : "");
+    return make_error(
+        Code::kNoFit, model->name(), kNoOffset,
+        "%llu bytes are needed with a context of %u and the budget is %llu; the smallest that works is %llu%s",
+        (unsigned long long)(plan.planned_bytes), plan.n_ctx, (unsigned long long)(plan.budget_bytes),
+        (unsigned long long)(plan.minimum_bytes),
+        plan.max_n_ctx ? (", the largest context that fits is " + std::to_string(plan.max_n_ctx)).c_str() : "");
   std::unique_ptr<Engine> engine(new Engine(plan));
   Accountant& accountant = engine->accountant_;
   engine->model_ = model;
@@ -75,14 +78,13 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   SLUICE_DO(engine->charge_what_others_hold());
   SLUICE_TRY(engine->pool_, ThreadPool::create(plan.n_threads));
   SLUICE_TRY(engine->backend_, create_backend(plan.device, *engine->pool_));
-  SLUICE_TRY(engine->weights_,
-             WeightStore::load(model, *engine->pool_, accountant, plan.strict_budget, progress));
+  SLUICE_TRY(engine->weights_, WeightStore::load(model, *engine->pool_, accountant, plan.strict_budget, progress));
   SLUICE_DO(engine->check_formats());
   SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, accountant));
   SLUICE_TRY(engine->logits_, accountant.allocate(MemoryKind::kLogits,
                                                   uint64_t(plan.max_logit_rows) * engine->n_vocab() * sizeof(float)));
-  SLUICE_DO(engine->backend_->prepare(
-      step_limits(engine->shape_, plan.n_ctx, plan.max_rows, plan.max_logit_rows), accountant));
+  SLUICE_DO(engine->backend_->prepare(step_limits(engine->shape_, plan.n_ctx, plan.max_rows, plan.max_logit_rows),
+                                      accountant));
   SLUICE_TRY(RowGatherer gatherer, RowGatherer::create(model, engine->tensors_.embedding, engine->weights_,
                                                        engine->buffers_.gather_rows, accountant));
   engine->gatherer_ = std::make_unique<RowGatherer>(std::move(gatherer));
@@ -121,6 +123,18 @@ Status Engine::check_formats() const {
   return {};
 }
 
-Result<KvCache> Engine::make_cache() { return KvCache::create(kv_shapes(shape_), plan_.kv_type, plan_.n_ctx, accountant_); }
+Result<KvCache> Engine::make_cache() {
+  return KvCache::create(kv_shapes(shape_), plan_.kv_type, plan_.n_ctx, accountant_);
+}
+
+Status Engine::collect_inputs() {
+  if (!device().f32_activations) {
+    return make_error(Code::kUsage, "device", kNoOffset,
+                      "%s computes with 8-bit activations; inputs are collected by the reference device",
+                      device().name.c_str());
+  }
+  SLUICE_TRY(input_squares_, InputSquares::create(program_, tensors_, accountant_));
+  return {};
+}
 
 }  // namespace sluice

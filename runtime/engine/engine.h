@@ -9,6 +9,7 @@
 
 #include "base/thread_pool.h"
 #include "runtime/engine/buffers.h"
+#include "runtime/engine/input_squares.h"
 #include "runtime/engine/program.h"
 #include "runtime/kv/kv_cache.h"
 #include "runtime/plan/plan.h"
@@ -41,6 +42,11 @@ class Engine {
 
   Result<KvCache> make_cache();
 
+  // From now on sums the squares of what every matrix is multiplied with. kUsage unless the device computes in float32,
+  // kNoFit if the sums do not fit the budget.
+  Status collect_inputs();
+  const InputSquares& input_squares() const { return input_squares_; }
+
   const Model& model() const { return *model_; }
   const std::shared_ptr<const Model>& shared_model() const { return model_; }
   const Plan& plan() const { return plan_; }
@@ -69,6 +75,7 @@ class Engine {
   Block logits_;
   std::unique_ptr<RowGatherer> gatherer_;
   Program program_;
+  InputSquares input_squares_;
 
   // Of the current step.
   std::vector<GatherRow> gather_rows_;      // [max_rows]

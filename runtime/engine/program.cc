@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/engine/program.h"
 
+#include <type_traits>
 #include <utility>
 
 namespace sluice {
@@ -78,7 +79,8 @@ class Builder {
     phase.n_vocab = model_.config().n_vocab();
     phase.softcap = model_.config().final_softcap();
     phase.logits = logits;
-    if (const auto* order = model_.header().head_row_order(); order && order->size() > 0) phase.row_order = order->data();
+    if (const auto* order = model_.header().head_row_order(); order && order->size() > 0)
+      phase.row_order = order->data();
     return phase;
   }
 
@@ -125,6 +127,47 @@ Program::Program(const Model& model, const ModelTensors& tensors, const WeightSt
     add(build.project(gate_up.out, t.down, Model::kAbsent, t.ffn_post_norm));
   }
   add(build.head(tensors, logits));
+}
+
+// ---- what goes into the matrices ---------------------------------------------------------------------------------
+
+namespace {
+
+// The place of a phase, and its columns; null for phases without a matrix.
+double** input_place(Phase& phase, uint32_t& width) {
+  return std::visit(
+      [&](auto& p) -> double** {
+        using Args = std::decay_t<decltype(p)>;
+        if constexpr (std::is_same_v<Args, ProjectPhase>) {
+          width = p.in.cols;
+          return &p.in_squares;
+        } else if constexpr (std::is_same_v<Args, QkvPhase> || std::is_same_v<Args, GateUpPhase> ||
+                             std::is_same_v<Args, HeadPhase>) {
+          width = p.in.d_model;
+          return &p.in.h_squares;
+        } else {
+          return nullptr;
+        }
+      },
+      phase.args);
+}
+
+}  // namespace
+
+std::vector<uint32_t> Program::input_widths() {
+  std::vector<uint32_t> widths;
+  for (Phase& phase : phases_) {
+    uint32_t width = 0;
+    if (input_place(phase, width)) widths.push_back(width);
+  }
+  return widths;
+}
+
+void Program::sum_inputs(double* sums) {
+  for (Phase& phase : phases_) {
+    uint32_t width = 0;
+    if (double** place = input_place(phase, width)) *place = sums, sums += width;
+  }
 }
 
 }  // namespace sluice

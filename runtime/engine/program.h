@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of phases of a model, built once: gather; per layer qkv, attend, project, gate_up, down; head. A step changes
-// only which rows there are (StepRows, gathered rows, rope rows, rows with logits).
+// The list of phases of a model, built once: gather; per layer qkv, attend, project, gate_up, down; head. A step
+// changes only which rows there are (StepRows, gathered rows, rope rows, rows with logits).
 #pragma once
 #include <span>
 #include <vector>
@@ -21,6 +21,12 @@ class Program {
 
   GatherPhase& gather() { return std::get<GatherPhase>(phases_.front().args); }
   HeadPhase& head() { return std::get<HeadPhase>(phases_.back().args); }
+
+  // Where phases may sum the squares of what their matrices are multiplied with: the columns of each place, in the
+  // order of the phases (per layer QKV, output, gate and up, down; then the head), and the sums, one place after the
+  // other.
+  std::vector<uint32_t> input_widths();
+  void sum_inputs(double* sums);
 
   std::span<const Phase> body() const { return std::span(phases_).first(phases_.size() - 1); }
   std::span<const Phase> head_only() const { return std::span(phases_).last(1); }

@@ -194,6 +194,14 @@ typedef struct sluice_probe {
 #define SLUICE_PROBE_INIT {sizeof(sluice_probe), 0, 0}
 SLUICE_API sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe* probe, sluice_error* error);
 
+/* For quantizers: from now on the engine sums the squares of what every matrix is multiplied with. Only the device
+ * "reference" does it (SLUICE_USAGE); a few bytes per input column are taken from the budget. */
+SLUICE_API sluice_status sluice_engine_collect_inputs(sluice_engine* engine, sluice_error* error);
+/* Mean square of each input column of one matrix, by its name in the source, over *n_rows activations; `columns` must be
+ * the tensor's columns. SLUICE_USAGE for what is no matrix, or before anything was collected. */
+SLUICE_API sluice_status sluice_engine_input_squares(const sluice_engine* engine, const char* tensor, float* means,
+                                                     size_t columns, uint64_t* n_rows, sluice_error* error);
+
 SLUICE_API sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error);
 SLUICE_API void sluice_session_close(sluice_session* session);
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way from a float model over its importance to a small one, through the real program on toy models.
+#include "workshop.h"
+
+namespace sluice {
+
+namespace {
+
+test::ToyOptions float_toy() {
+  test::ToyOptions toy;
+  toy.matrix_type = toy.embedding_type = test::toy::kF16;
+  return toy;
+}
+
+std::string some_text() {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "line " + std::to_string(i * i) + " of a text\n";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("collected importance goes into a quantized model, which is compared with its source", "[apps]") {
+  const Workshop shop(float_toy());
+  const std::string text = shop.file("text.txt", some_text());
+  const Ran collect = shop.run(
+      {"eval", shop.model, "--text", text, "--collect", shop / "importance.gguf", "--context", "64", "--json"});
+  INFO(collect.err);
+  REQUIRE(collect.code == 0);
+  CHECK(json_of(collect)["tokens"] > 100);
+  REQUIRE(shop.run({"convert", shop.model, "-o", shop / "float.slm"}).code == 0);
+  for (const char* to : {"q8", "q4", "q4-small"}) {
+    CAPTURE(to);
+    const std::string small = shop / (std::string(to) + ".slm");
+    const Ran convert = shop.run(
+        {"convert", shop.model, "-o", small, "--quantize", to, "--importance", shop / "importance.gguf", "--json"});
+    INFO(convert.err);
+    REQUIRE(convert.code == 0);
+    CHECK(json_of(convert)["notices"].empty());
+    CHECK(std::filesystem::file_size(small) < std::filesystem::file_size(shop / "float.slm"));
+    const Ran eval =
+        shop.run({"eval", small, "--against", shop / "float.slm", "--text", text, "--context", "64", "--json"});
+    INFO(eval.err);
+    REQUIRE(eval.code == 0);
+    const Json json = json_of(eval);
+    CHECK(json["kl_mean"] > 0);
+    CHECK(json["perplexity"] > 1);
+    CHECK(json["other_perplexity"] > 1);
+    CHECK(shop.run({"run", small, "-p", "hello", "-n", "3", "--seed", "1"}).code == 0);
+  }
+  const Ran itself =
+      shop.run({"eval", shop / "float.slm", "--against", shop / "float.slm", "--text", text, "--context", "64"});
+  CHECK(itself.code == 0);
+  CHECK(contains(itself.out, "perplexity "));
+  CHECK(contains(itself.out, "of the other model"));
+}
+
+TEST_CASE("options for quantizing that contradict each other are usage errors", "[apps]") {
+  const Workshop shop(float_toy());
+  const std::string text = shop.file("text.txt", some_text());
+  CHECK(shop.run({"convert", shop.model, "-o", shop / "x.slm", "--importance", text}).code == 2);
+  CHECK(shop.run({"convert", shop.model, "-o", shop / "x.slm", "--quantize", "q3"}).code == 2);
+  CHECK(shop.run({"convert", shop.model, "-o", shop / "x.slm", "--quantize", "q4", "--importance", text}).code == 3);
+  CHECK(shop.run({"eval", shop.model, "--collect", shop / "i.gguf"}).code == 2);
+  CHECK(shop.run({"eval", shop.model, "--text", text, "--collect", shop / "i.gguf", "--device", "cpu"}).code == 2);
+  CHECK(shop.run({"eval", shop.model, "--text", text, "--collect", shop / "i.gguf", "--against", shop.model}).code ==
+        2);
+  CHECK(shop.files_in("") == std::vector<std::string>{"text.txt", "toy.gguf"});
+}
+
+}  // namespace sluice
