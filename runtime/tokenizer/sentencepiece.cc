@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tokenizer/sentencepiece.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/tokenizer/unicode.h"
@@ -46,22 +47,20 @@ void SentencePiece::merge(std::string_view text, std::vector<int32_t>& out) {
     if (left.previous != kNoSymbol) consider(left.previous);
     consider(pair.left);
   }
-  for (uint32_t i = 0; i < symbols_.size() && i != kNoSymbol; i = symbols_[i].next) {
-    emit(text.substr(symbols_[i].begin, symbols_[i].size), out);
-  }
-}
-
-void SentencePiece::emit(std::string_view symbol, std::vector<int32_t>& out) const {
-  uint32_t at = find_text(vocab_, symbol);
-  if (at < vocab_.text_order()->size()) {
+  size_t unknown_from = text.size();  // start of the run of symbols that are no tokens
+  for (uint32_t i = 0; i < symbols_.size(); i = symbols_[i].next) {
+    const Symbol& symbol = symbols_[i];
+    const uint32_t at = find_text(vocab_, text.substr(symbol.begin, symbol.size));
+    if (at == vocab_.text_order()->size()) {
+      unknown_from = std::min<size_t>(unknown_from, symbol.begin);
+      continue;
+    }
+    if (unknown_from < symbol.begin)
+      append_unknown(vocab_, text.substr(unknown_from, symbol.begin - unknown_from), out);
+    unknown_from = text.size();
     out.push_back(int32_t(token_at(vocab_, at)));
-    return;
   }
-  for (char c : symbol) {
-    int32_t token = vocab_.byte_tokens()->Get(uint8_t(c));
-    if (token < 0) token = vocab_.unk();
-    if (token >= 0) out.push_back(token);
-  }
+  if (unknown_from < text.size()) append_unknown(vocab_, text.substr(unknown_from), out);
 }
 
 }  // namespace sluice

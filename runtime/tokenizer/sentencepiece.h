@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SentencePiece-style BPE of a stretch of text: join the adjacent pair whose text is the token of highest score,
-// leftmost on ties; what is no token at the end becomes byte tokens.
+// leftmost on ties; what is no token at the end becomes byte tokens, or one unknown token a run.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -31,7 +31,6 @@ class SentencePiece {
   };
   void consider(uint32_t left);
   void merge(std::string_view text, std::vector<int32_t>& out);
-  void emit(std::string_view symbol, std::vector<int32_t>& out) const;
 
   const fb::Vocab& vocab_;
   std::string_view text_;

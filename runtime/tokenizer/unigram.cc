@@ -74,20 +74,11 @@ void Unigram::emit(std::string_view text, std::vector<int32_t>& out) {
       unknown_from = std::min<size_t>(unknown_from, best.start);
       continue;
     }
-    if (unknown_from < best.start) emit_unknown(text.substr(unknown_from, best.start - unknown_from), out);
+    if (unknown_from < best.start) append_unknown(vocab_, text.substr(unknown_from, best.start - unknown_from), out);
     unknown_from = text.size();
     out.push_back(best.token);
   }
-  if (unknown_from < text.size()) emit_unknown(text.substr(unknown_from), out);
-}
-
-void Unigram::emit_unknown(std::string_view run, std::vector<int32_t>& out) const {
-  const auto token_of = [&](char c) { return vocab_.byte_tokens()->Get(uint8_t(c)); };
-  if (std::all_of(run.begin(), run.end(), [&](char c) { return token_of(c) >= 0; })) {
-    for (char c : run) out.push_back(token_of(c));
-  } else if (vocab_.unk() >= 0) {
-    out.push_back(vocab_.unk());
-  }
+  if (unknown_from < text.size()) append_unknown(vocab_, text.substr(unknown_from), out);
 }
 
 }  // namespace sluice

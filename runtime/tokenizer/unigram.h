@@ -33,7 +33,6 @@ class Unigram {
   void offer(uint32_t from, uint32_t to, int32_t token, double score);
   void extend(std::string_view text, uint32_t at);
   void emit(std::string_view text, std::vector<int32_t>& out);
-  void emit_unknown(std::string_view run, std::vector<int32_t>& out) const;
 
   const fb::Vocab& vocab_;
   double unknown_score_;

@@ -17,6 +17,15 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text) {
   return at != end && token_text(vocab, *at) == text ? uint32_t(at - order) : none;
 }
 
+void append_unknown(const fb::Vocab& vocab, std::string_view run, std::vector<int32_t>& out) {
+  const auto token_of = [&](char c) { return vocab.byte_tokens()->Get(uint8_t(c)); };
+  if (std::all_of(run.begin(), run.end(), [&](char c) { return token_of(c) >= 0; })) {
+    for (char c : run) out.push_back(token_of(c));
+  } else if (vocab.unk() >= 0) {
+    out.push_back(vocab.unk());
+  }
+}
+
 uint32_t PrefixWalk::place_of(uint32_t byte) const {
   const uint32_t* order = vocab_.text_order()->data();
   return uint32_t(std::partition_point(order + low_, order + high_,

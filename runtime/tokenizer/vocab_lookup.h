@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "schema/model_generated.h"
 
@@ -23,6 +24,10 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text);
 
 // The token of that place.
 inline uint32_t token_at(const fb::Vocab& vocab, uint32_t place) { return vocab.text_order()->Get(place); }
+
+// Appends what stands for text without a token: its byte tokens, or one unknown token where the vocabulary lacks any of
+// them.
+void append_unknown(const fb::Vocab& vocab, std::string_view run, std::vector<int32_t>& out);
 
 // The tokens whose texts begin with a prefix that grows byte by byte.
 class PrefixWalk {

@@ -354,6 +354,12 @@ TEST_CASE("a vocabulary whose tables contradict each other is refused") {
        [](HeaderT& h) {
          h.vocab->end_of_generation = {5, 5};
        }},
+      {"left-stripping tokens", [](HeaderT& h) { h.vocab->strip_left = {300}; }},
+      {"right-stripping tokens",
+       [](HeaderT& h) {
+         h.vocab->strip_right = {6, 5};
+       }},
+      {"the character map is broken", [](HeaderT& h) { h.vocab->charsmap.assign(3, 0); }},
   });
 }
 

@@ -44,6 +44,7 @@ TEST_CASE("what is no token falls back to its bytes, then to the unknown token",
   CHECK(encode(v.open(), "z").empty());
   v.t.unk = 0;
   CHECK(encode(v.open(), "z") == std::vector<int32_t>{0});
+  CHECK(encode(v.open(), "zzaz\u00E9y") == std::vector<int32_t>{0, v.id("a"), 0});
 }
 
 TEST_CASE("a space is put before the text and after special tokens, and decoding takes it away", "[tokenizer]") {
