@@ -72,6 +72,19 @@ TEST_CASE("a file size limit is an error like any other and leaves nothing", "[a
   CHECK(shop.files_in("") == std::vector<std::string>{"toy.gguf"});
 }
 
+TEST_CASE("a chat template beyond this version is noticed at conversion, and --raw works", "[apps]") {
+  test::ToyOptions toy;
+  toy.chat_template = "{% include 'other' %}";
+  const Workshop shop(toy);
+  const Ran ran = shop.run({"convert", shop.model, "-o", shop / "toy.slm"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(contains(ran.err, "line 1: the statement {% include %} is not known"));
+  CHECK(shop.run({"run", shop / "toy.slm", "-p", "hello", "-n", "2", "--raw"}).code == 0);
+  CHECK(shop.run({"run", shop / "toy.slm", "-p", "hello", "-n", "2"}).code == 3);
+  CHECK(contains(shop.run({"run", shop.model, "-p", "hello", "-n", "2", "--raw"}).err, "{% include %}"));
+}
+
 TEST_CASE("a gguf file is converted once into the cache and used from there by file or name", "[apps]") {
   const Workshop shop;
   const Ran first = shop.run({"inspect", shop.model, "--json"});

@@ -145,6 +145,12 @@ TEST_CASE_METHOD(Opened, "chat requests are checked and rendered", "[runtime][do
   CHECK(prompt == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
   CHECK(render(R"({"messages":[],"template":"{{ bos_token }}|{{ x }}","x":3})", prompt) == SLUICE_OK);
   CHECK(prompt == "<|im_start|>|3");
+  const std::string kwargs = R"({"messages":[],"template":"{{ x }}{{ y }}{{ chat_template_kwargs }}","x":3,)";
+  CHECK(render(kwargs + R"("chat_template_kwargs":{"x":4,"y":[1]}})", prompt) == SLUICE_OK);
+  CHECK(prompt == "4[1]");
+  CHECK(render(kwargs + R"("chat_template_kwargs":null})", prompt) == SLUICE_OK);
+  CHECK(prompt == "3");
+  CHECK(render(kwargs + R"("chat_template_kwargs":[]})", prompt) == SLUICE_USAGE);
   for (const char* bad : {"", "[]", "{", "{}", R"({"messages":3})", R"({"messages":[],"template":1})"})
     CHECK(render(bad, prompt) == SLUICE_USAGE);
   CHECK(render(R"({"messages":[}])", prompt) == SLUICE_USAGE);
