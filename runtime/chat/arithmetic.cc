@@ -62,8 +62,8 @@ Value Interpreter::repeated(const Value& v, int64_t times) {
 
 Value Interpreter::binary(Op op, const Value& a, const Value& b) {
   if (failed_ || !step()) return {};
-  if (a.undefined() || b.undefined()) return fail(missing(a.undefined() ? a : b));
   if (a.is(Kind::kString) && op == Op::kModulo) return percent_format(*this, a, b);
+  if (a.undefined() || b.undefined()) return fail(missing(a.undefined() ? a : b));
   if (a.numeric() && b.numeric()) {
     if (a.integral() && b.integral() && op != Op::kDivide && !(op == Op::kPower && b.as_int() < 0)) {
       return arithmetic_integers(op, a.as_int(), b.as_int());

@@ -29,9 +29,10 @@ bool remainder(Interpreter& in, const Value& v, const Value& divisor, int64_t wa
 }
 
 bool cased(Interpreter& in, const Value& v, bool upper) {
-  if (!v.is(Kind::kString) || !in.work(2 * kLetterWork * v.text().size())) return false;
-  const std::string high = to_upper(v.text()), low = to_lower(v.text());
-  return v.text() == (upper ? high : low) && high != low;
+  const std::string text = in.printed(v);
+  if (!in.work(2 * kLetterWork * text.size())) return false;
+  const std::string high = to_upper(text), low = to_lower(text);
+  return text == (upper ? high : low) && high != low;
 }
 
 struct Test {

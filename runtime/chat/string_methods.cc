@@ -241,7 +241,8 @@ Value string_method(const MethodCall& c, const Value& self) {
   if (!c.in.work(3 * kLetterWork * s.size())) return {};
   auto text = [&](std::string result) { return c.in.string(std::move(result), self.safe()); };
   if (name == "upper") return text(to_upper(s));
-  if (name == "lower" || name == "casefold") return text(to_lower(s));
+  if (name == "lower") return text(to_lower(s));
+  if (name == "casefold") return text(replaced(to_lower(s), "ß", "ss", -1));
   if (name == "capitalize") return text(capitalized(s));
   if (name == "title") return text(python_titled(s));
   if (name == "swapcase") return text(swapped(s));

@@ -47,6 +47,78 @@ std::string repeated(const std::string& s, size_t n) {
   return all;
 }
 
+// Each on a text `s` with a `w` that nearly occurs everywhere in it.
+const char* const kUses[] = {"w in s",
+                             "s.split(w)",
+                             "s.rsplit(w)",
+                             "s.replace(w, 'x')",
+                             "s|replace(w, 'x')",
+                             "s.count(w)",
+                             "s.find(w)",
+                             "s.rfind(w)",
+                             "s.partition(w)",
+                             "s.rpartition(w)",
+                             "s.strip(w)",
+                             "s|trim(w)",
+                             "s.split()",
+                             "s.splitlines()",
+                             "s.upper()",
+                             "s|title",
+                             "s|lower",
+                             "s|capitalize",
+                             "s.isalpha()",
+                             "s is lower",
+                             "s|wordcount",
+                             "s|length",
+                             "s|indent",
+                             "s|escape",
+                             "s|tojson",
+                             "[s]|string",
+                             "s|int",
+                             "s[-1]",
+                             "s[5:7]",
+                             "s.startswith((s, s))",
+                             "s == s ~ ''",
+                             "s < s ~ 'b'",
+                             "s ~ s",
+                             "s + s",
+                             "s * 2",
+                             "s.format()",
+                             "s % ()",
+                             "s.ljust(9)",
+                             "s|center(9)",
+                             "[s ~ 'b', s]|sort",
+                             "[s ~ 'b', s]|unique|list",
+                             "[s, s ~ 'b']|max",
+                             "[{'k': s}]|groupby('k')",
+                             "('\"' ~ s ~ '\"')|from_json",
+                             "[s]|join",
+                             "[s]|join(s)",
+                             "s.join(['a', 'b'])",
+                             "s|safe + '<'",
+                             "s|safe|e",
+                             "s|forceescape",
+                             "s.title()",
+                             "s.swapcase()",
+                             "s.istitle()",
+                             "s.find('b', 1, 9)",
+                             "s.rindex('a')",
+                             "s.startswith('a', 1)",
+                             "s.center(9)",
+                             "s.removeprefix(s)",
+                             "s.splitlines(true)",
+                             "'%s' % s",
+                             "'%r' % s",
+                             "'%.3s' % s",
+                             "'{}'.format(s)",
+                             "'{!r:>9}'.format(s)",
+                             "s|format",
+                             "s|truncate(9)",
+                             "s|urlencode",
+                             "{'k': s}|urlencode",
+                             "[s]|sort(attribute=w)",
+                             "{s: 1}.get(s ~ '')"};
+
 }  // namespace
 
 TEST_CASE("steps are bounded", "[chat]") {
@@ -136,77 +208,6 @@ TEST_CASE("namespaces and macros that refer to each other in circles are no leak
 }
 
 TEST_CASE("whatever walks over a long text costs steps in proportion to its length", "[chat]") {
-  // Each on a text `s` with a `w` that nearly occurs everywhere in it.
-  const char* const kUses[] = {"w in s",
-                               "s.split(w)",
-                               "s.rsplit(w)",
-                               "s.replace(w, 'x')",
-                               "s|replace(w, 'x')",
-                               "s.count(w)",
-                               "s.find(w)",
-                               "s.rfind(w)",
-                               "s.partition(w)",
-                               "s.rpartition(w)",
-                               "s.strip(w)",
-                               "s|trim(w)",
-                               "s.split()",
-                               "s.splitlines()",
-                               "s.upper()",
-                               "s|title",
-                               "s|lower",
-                               "s|capitalize",
-                               "s.isalpha()",
-                               "s is lower",
-                               "s|wordcount",
-                               "s|length",
-                               "s|indent",
-                               "s|escape",
-                               "s|tojson",
-                               "[s]|string",
-                               "s|int",
-                               "s[-1]",
-                               "s[5:7]",
-                               "s.startswith((s, s))",
-                               "s == s ~ ''",
-                               "s < s ~ 'b'",
-                               "s ~ s",
-                               "s + s",
-                               "s * 2",
-                               "s.format()",
-                               "s % ()",
-                               "s.ljust(9)",
-                               "s|center(9)",
-                               "[s ~ 'b', s]|sort",
-                               "[s ~ 'b', s]|unique|list",
-                               "[s, s ~ 'b']|max",
-                               "[{'k': s}]|groupby('k')",
-                               "('\"' ~ s ~ '\"')|from_json",
-                               "[s]|join",
-                               "[s]|join(s)",
-                               "s.join(['a', 'b'])",
-                               "s|safe + '<'",
-                               "s|safe|e",
-                               "s|forceescape",
-                               "s.title()",
-                               "s.swapcase()",
-                               "s.istitle()",
-                               "s.find('b', 1, 9)",
-                               "s.rindex('a')",
-                               "s.startswith('a', 1)",
-                               "s.center(9)",
-                               "s.removeprefix(s)",
-                               "s.splitlines(true)",
-                               "'%s' % s",
-                               "'%r' % s",
-                               "'%.3s' % s",
-                               "'{}'.format(s)",
-                               "'{!r:>9}'.format(s)",
-                               "s|format",
-                               "s|truncate(9)",
-                               "s|urlencode",
-                               "{'k': s}|urlencode",
-                               "[s]|sort(attribute=w)",
-                               "{s: 1}.get(s ~ '')"};
   for (const char* use : kUses) {
     auto with_bytes = [&](int n) {
       return "{% set s = 'a' * " + std::to_string(2 * n) + " %}{% set w = 'a' * " + std::to_string(n) +
@@ -219,6 +220,16 @@ TEST_CASE("whatever walks over a long text costs steps in proportion to its leng
     CHECK(shorter >= made + 80'000 / 256);
     CHECK(longer >= 2 * shorter - 100);
     CHECK(longer <= 2 * shorter + 100);
+  }
+}
+
+TEST_CASE("whatever is done again and again to a text of 4 MB ends at the limit of steps", "[chat]") {
+  TemplateLimits limits;
+  limits.max_steps = 250'000;
+  for (const char* use : kUses) {
+    CHECK(refused("{% set s = 'a' * 4000000 %}{% set w = 'a' * 2000000 ~ 'b' %}{% for i in range(50000) %}{% set x = " +
+                      std::string(use) + " %}{% endfor %}",
+                  "more than 250000 steps", limits));
   }
 }
 

@@ -183,6 +183,7 @@ TEST_CASE("errors name the line and the construct", "[chat]") {
   CHECK(refusal("{# x") == "line 1: a comment {# is not closed");
   CHECK(refusal("{% break %}") == "line 1: 'break' outside a loop");
   CHECK(refusal("{{ 1 // 0 }}") == "line 1: division by zero");
+  CHECK(refusal("{{ 'Straße'.casefold() ~ '%s!' % nothing }}{{ ['a'] is lower }}") == "no error: strasse!True");
   CHECK(refusal("{{ 0.0 ** -1 }}{{ 0 ** -1 }}") == "line 1: division by zero");
   CHECK(refusal("{% for x in xs %}{{ loop.changed([m]) }}{% endfor %}") == "no error: TrueFalseFalse");
   CHECK(refusal("{% for x in xs %}{{ loop.changed([loop]) }}{% endfor %}") ==
