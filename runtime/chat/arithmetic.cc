@@ -29,8 +29,10 @@ Value Interpreter::arithmetic_integers(Op op, int64_t a, int64_t b) {
         overflow = op == Op::kFloorDivide && __builtin_sub_overflow(int64_t{0}, a, &r);
         break;
       }
-      int64_t quotient = a / b - ((a % b != 0) && ((a < 0) != (b < 0)));
-      r = op == Op::kFloorDivide ? quotient : a - quotient * b;
+      // Towards zero, then one down where that is not the floor. The remainder gets the divisor's sign.
+      const int64_t rest = a % b;
+      const bool lower = rest != 0 && (rest < 0) != (b < 0);
+      r = op == Op::kFloorDivide ? a / b - lower : lower ? rest + b : rest;
       break;
     }
     default: {  // kPower with b >= 0

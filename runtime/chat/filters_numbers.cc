@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "runtime/chat/filters.h"
@@ -12,46 +13,101 @@
 namespace sluice::jinja {
 namespace {
 
+int digit_value(char c) {
+  const char lower = char(c | 0x20);
+  return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'z' ? lower - 'a' + 10 : 99;
+}
+
+// Appends the digits at `i`, which may have single underscores between them; whether there are any.
+bool take_digits(std::string_view s, size_t& i, int64_t base, std::string& out) {
+  const size_t before = out.size();
+  for (; i < s.size(); ++i) {
+    const bool between = s[i] == '_' && out.size() > before && i + 1 < s.size() && digit_value(s[i + 1]) < base;
+    if (between) continue;
+    if (digit_value(s[i]) >= base) break;
+    out += s[i];
+  }
+  return out.size() > before;
+}
+
+// What Python's int() and float() make of a text: none if it is no number.
+struct ReadInteger {
+  bool found = false, too_large = false;
+  int64_t n = 0;
+};
+
+ReadInteger read_integer(std::string_view s, int64_t base) {
+  if (base != 0 && (base < 2 || base > 36)) return {};
+  const bool negative = !s.empty() && s[0] == '-';
+  size_t i = negative || (!s.empty() && s[0] == '+');
+  const char letter = s.size() > i + 2 && s[i] == '0' ? char(s[i + 1] | 0x20) : ' ';
+  const int64_t named = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
+  if (named != 0 && (base == 0 || base == named)) {
+    base = named;
+    i += 2;
+    if (s[i] == '_') ++i;
+  }
+  if (base == 0) base = 10;
+  std::string digits;
+  if (!take_digits(s, i, base, digits) || i < s.size()) return {};
+  ReadInteger read{true};
+  for (const char c : digits) {
+    const int64_t digit = negative ? -int64_t(digit_value(c)) : digit_value(c);
+    read.too_large |= __builtin_mul_overflow(read.n, base, &read.n) || __builtin_add_overflow(read.n, digit, &read.n);
+  }
+  return read;
+}
+
+std::optional<double> read_float(std::string_view s) {
+  const bool negative = !s.empty() && s[0] == '-';
+  size_t i = negative || (!s.empty() && s[0] == '+');
+  const double sign = negative ? -1 : 1;
+  const std::string word = to_lower(s.substr(i, 9));
+  if (word == "inf" || word == "infinity") return sign * std::numeric_limits<double>::infinity();
+  if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
+  std::string whole, part, exponent;
+  take_digits(s, i, 10, whole);
+  if (i < s.size() && s[i] == '.') take_digits(s, ++i, 10, part);
+  if (whole.empty() && part.empty()) return std::nullopt;
+  if (i < s.size() && (s[i] | 0x20) == 'e') {
+    exponent = "e";
+    if (++i < s.size() && (s[i] == '-' || s[i] == '+')) exponent += s[i++];
+    if (!take_digits(s, i, 10, exponent)) return std::nullopt;
+  }
+  if (i < s.size()) return std::nullopt;
+  whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  // With this form only what no double can hold is no number.
+  const auto number = read_number((whole.empty() ? "0" : whole) + "." + (part.empty() ? "0" : part) + exponent);
+  return sign * number.value_or(std::numeric_limits<double>::infinity());
+}
+
+// Down to the integer towards zero; what is none (in any case an infinite one) is refused.
+Value whole_part(const FilterCall& c, double d) {
+  return d >= -0x1p63 && d < 0x1p63 ? Value::integer(int64_t(d)) : c.in.fail("an integer is too large");
+}
+
 Value f_int(const FilterCall& c) {
-  Value otherwise = Value::integer(c.integer(0, "default", 0));
-  int64_t base = c.integer(1, "base", 10);
-  double d = 0;
+  const Value* given = c.get(0, "default");
+  const Value otherwise = given ? *given : Value::integer(0);
+  const int64_t base = c.integer(1, "base", 10);
   if (c.v.undefined()) return c.in.fail(c.in.missing(c.v));
   if (c.v.integral()) return Value::integer(c.v.as_int());
-  if (c.v.is(Kind::kFloat)) {
-    d = c.v.d;
-  } else if (c.v.is(Kind::kString)) {
-    if (!c.in.work(kLetterWork * c.v.text().size())) return {};
-    std::string s(strip(c.v.text(), nullptr, true, true));
-    if (s.size() > 64) return otherwise;
-    size_t sign = !s.empty() && (s[0] == '-' || s[0] == '+'), digits = sign;
-    auto digit = [&](char l) {
-      int value = l >= '0' && l <= '9' ? l - '0' : (l | 0x20) >= 'a' && (l | 0x20) <= 'z' ? (l | 0x20) - 'a' + 10 : 99;
-      return value;
-    };
-    if (base == 16 && s.size() > sign + 2 && s[sign] == '0' && (s[sign + 1] | 0x20) == 'x') digits += 2;
-    bool whole = digits < s.size();
-    int64_t n = 0;
-    for (size_t k = digits; k < s.size() && whole; ++k) {
-      whole = digit(s[k]) < base && !__builtin_mul_overflow(n, base, &n) &&
-              !__builtin_add_overflow(n, int64_t(digit(s[k])), &n);
-    }
-    if (whole) return Value::integer(s[0] == '-' ? -n : n);
-    const std::optional<double> number = read_number(std::string_view(s).substr(s[0] == '+' ? 1 : 0));
-    if (!number) return otherwise;
-    d = *number;
-  } else {
-    return otherwise;
-  }
-  return std::abs(d) < 9e18 ? Value::integer(int64_t(d)) : otherwise;
+  if (c.v.is(Kind::kFloat)) return std::isnan(c.v.d) ? otherwise : whole_part(c, c.v.d);
+  if (!c.v.is(Kind::kString) || !c.in.work(kParseWork * c.v.text().size())) return otherwise;
+  const std::string_view s = strip(c.v.text(), nullptr, true, true);
+  const ReadInteger read = read_integer(s, base);
+  if (read.too_large) return c.in.fail("an integer is too large");
+  if (read.found) return Value::integer(read.n);
+  const std::optional<double> number = read_float(s);
+  return number && std::isfinite(*number) ? whole_part(c, *number) : otherwise;
 }
 
 Value f_float(const FilterCall& c) {
   if (c.v.undefined()) return c.in.fail(c.in.missing(c.v));
   if (c.v.numeric()) return Value::number(c.v.as_double());
   const Value* otherwise = c.get(0, "default");
-  if (c.v.is(Kind::kString) && c.v.text().size() < 64) {
-    if (const auto number = read_number(strip(c.v.text(), nullptr, true, true))) return Value::number(*number);
+  if (c.v.is(Kind::kString) && c.in.work(kParseWork * c.v.text().size())) {
+    if (const auto number = read_float(strip(c.v.text(), nullptr, true, true))) return Value::number(*number);
   }
   return otherwise ? *otherwise : Value::number(0);
 }
@@ -68,6 +124,23 @@ double rounded_to_tens(double d, int64_t zeros) {
   return std::isfinite(scale) ? std::nearbyint(d / scale) * scale : 0.0;
 }
 
+// The same of an integer: exact.
+Value integer_to_tens(const FilterCall& c, int64_t i, int64_t zeros) {
+  constexpr int64_t kMostZeros = 18, kHalf = 5'000'000'000'000'000'000;  // half of the first power that does not fit
+  if (zeros > kMostZeros) {
+    const bool down = zeros > kMostZeros + 1 || (i <= kHalf && i >= -kHalf);
+    return down ? Value::integer(0) : c.in.fail("an integer is too large");
+  }
+  int64_t scale = 1;
+  for (int64_t k = 0; k < zeros; ++k) scale *= 10;
+  const int64_t rest = i % scale, twice = 2 * (rest < 0 ? -rest : rest);
+  int64_t rounded = i - rest;
+  const bool away = twice > scale || (twice == scale && rounded / scale % 2 != 0);
+  if (away && __builtin_add_overflow(rounded, i < 0 ? -scale : scale, &rounded))
+    return c.in.fail("an integer is too large");
+  return Value::integer(rounded);
+}
+
 Value f_round(const FilterCall& c) {
   if (!c.v.numeric()) return c.in.fail(std::string("a ") + type_name(c.v) + " cannot be rounded");
   const int64_t precision = c.integer(0, "precision", 0);
@@ -77,8 +150,7 @@ Value f_round(const FilterCall& c) {
   if (precision < -400 || precision > 400) return c.in.fail("a precision is too large");
   const double d = c.v.as_double();
   if (how == "common" && c.v.integral()) {
-    if (precision >= 0) return Value::integer(c.v.as_int());
-    return Value::integer(int64_t(rounded_to_tens(d, -precision)));
+    return precision >= 0 ? Value::integer(c.v.as_int()) : integer_to_tens(c, c.v.as_int(), -precision);
   }
   if (how == "common") {
     if (precision < 0) return Value::number(rounded_to_tens(d, -precision));
@@ -87,7 +159,10 @@ Value f_round(const FilterCall& c) {
     const std::optional<double> rounded = read_number({text, size_t(end.ptr - text)});
     return Value::number(rounded ? *rounded : d);
   }
+  if (c.v.integral() && precision >= 0) return Value::number(d);
   const double scale = std::pow(10.0, double(precision));
+  if (!std::isfinite(d * scale)) return c.in.fail("a number is too large to be rounded");
+  if (scale == 0) return c.in.fail("a precision is too large");
   return Value::number((how == "ceil" ? std::ceil(d * scale) : std::floor(d * scale)) / scale + 0.0);
 }
 

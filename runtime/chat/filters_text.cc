@@ -74,15 +74,17 @@ Value f_wordcount(const FilterCall& c) {
 Value f_truncate(const FilterCall& c) {
   const int64_t length = c.integer(0, "length", 255), leeway = c.integer(3, "leeway", 5);
   const Value* end_text = c.get(2, "end");
-  const bool short_list = (c.v.is(Kind::kList) && int64_t(c.v.list().items.size()) - leeway <= length) ||
-                          (c.v.is(Kind::kDict) && int64_t(c.v.dict().items.size()) - leeway <= length);
-  if (short_list) return c.v;
-  const std::string s = c.text(), end = end_text ? c.in.printed(*end_text) : "...";
-  const int64_t kept = length - int64_t(count_letters(end));
-  if (!c.v.is(Kind::kString) || kept < 0 || leeway < 0 || leeway > INT32_MAX)
-    return c.in.fail("wrong arguments for 'truncate'");
-  if (int64_t(count_letters(s)) - leeway <= length) return c.v;
-  std::string_view beginning = std::string_view(s).substr(0, letter_offset(s, size_t(kept)));
+  const std::string end = end_text ? c.in.printed(*end_text) : "...";
+  const int64_t of_end = int64_t(count_letters(end));
+  if (length < of_end || leeway < 0) return c.in.fail("wrong arguments for 'truncate'");
+  auto short_enough = [&](size_t n) { return n <= uint64_t(length) + uint64_t(leeway); };
+  if ((c.v.is(Kind::kList) && short_enough(c.v.list().items.size())) ||
+      (c.v.is(Kind::kDict) && short_enough(c.v.dict().items.size())))
+    return c.v;
+  if (!c.v.is(Kind::kString)) return c.in.fail(std::string("a ") + type_name(c.v) + " cannot be truncated");
+  const std::string s = c.text();
+  if (short_enough(count_letters(s))) return c.v;
+  std::string_view beginning = std::string_view(s).substr(0, letter_offset(s, size_t(length - of_end)));
   if (!c.flag(1, "killwords", false)) beginning = beginning.substr(0, beginning.rfind(' '));
   return c.in.string(std::string(beginning) + end, c.v.safe());
 }

@@ -17,6 +17,9 @@ constexpr int64_t kMostDigits = 400;     // after the point
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
+// Without sign; also of the lowest integer, which has no negative.
+uint64_t magnitude(int64_t i) { return i < 0 ? uint64_t(0) - uint64_t(i) : uint64_t(i); }
+
 // [[fill]align][sign][#][0][width][,][.precision][type]
 struct Spec {
   std::string fill = " ";
@@ -130,9 +133,8 @@ bool format_integer(int64_t i, const Spec& spec, std::string& out) {
   if (std::string_view("eEfFgG%").find(type) != std::string_view::npos) return format_float(double(i), spec, out);
   const int base = type == 'd' || type == 'n' ? 10 : type == 'x' || type == 'X' ? 16 : type == 'o' ? 8 : 2;
   if (std::string_view("dnxXobB").find(type) == std::string_view::npos || spec.precision >= 0) return false;
-  const uint64_t size = i < 0 ? uint64_t(0) - uint64_t(i) : uint64_t(i);
   char text[72];
-  std::string body(text, size_t(std::to_chars(text, text + sizeof text, size, base).ptr - text));
+  std::string body(text, size_t(std::to_chars(text, text + sizeof text, magnitude(i), base).ptr - text));
   std::string sign = i < 0 ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
   if (spec.grouping) body = grouped(body, spec.grouping, base == 10 ? 3 : 4);
   if (spec.alternate && base != 10) sign += std::string("0") + (base == 16 ? "x" : base == 8 ? "o" : "b");
@@ -214,12 +216,8 @@ bool convert(Interpreter& in, const Value& v, Conversion c, bool markup, std::st
   const int64_t digits = std::exchange(c.spec.precision, -1);
   if (digits <= 0) return format_integer(whole, c.spec, out);
   if (digits > kMostDigits || hex) return false;
-  Spec inner;  // %.3d: at least so many digits
-  inner.width = digits;
-  inner.fill = "0";
-  inner.align = '=';
-  std::string body;
-  format_integer(whole < 0 ? -whole : whole, inner, body);
+  std::string body = std::to_string(magnitude(whole));  // %.3d: at least so many digits
+  body.insert(0, size_t(std::max(digits - int64_t(body.size()), int64_t{0})), '0');
   const std::string sign = whole < 0 ? "-" : c.spec.sign == '-' ? "" : std::string(1, c.spec.sign);
   out += padded(sign, body, c.spec, '>');
   return true;
