@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Renders every template of a folder with many conversations by Python's jinja2, for real_templates_test.cc.
+"""Renders every template of a folder with many conversations by Python's jinja2, for compare_templates.cc.
 
 make_template_cases.py FOLDER_OF_JINJA_FILES OUT_FOLDER [--random N] [--seed N]
 SLUICE_TEMPLATE_CASES=OUT_FOLDER ctest -R real_templates
