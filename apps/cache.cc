@@ -102,7 +102,9 @@ std::optional<std::string> cache_name_for(const std::string& path) {
   mix(hash, header.data(), have);
   for (size_t i = 1; i < files.size(); ++i) {  // further parts of a split model, other files of a folder
     if (stat(files[i].c_str(), &info) != 0) return {};
-    const uint64_t part[] = {uint64_t(info.st_size), uint64_t(info.st_mtim.tv_sec), uint64_t(info.st_mtim.tv_nsec)};
+    // Not read, so known by who they are and by the change time, which nobody can set.
+    const uint64_t part[] = {uint64_t(info.st_size), uint64_t(info.st_dev), uint64_t(info.st_ino),
+                             uint64_t(info.st_ctim.tv_sec), uint64_t(info.st_ctim.tv_nsec)};
     mix(hash, part, sizeof part);
   }
   char key[24];

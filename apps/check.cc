@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "looks.h"
@@ -95,7 +96,10 @@ void print_check(const CheckReport& report, const std::string& source) {
         " column " + std::to_string(report.first->col) + ": " + weight_text(report.first->source) + " in the source, " +
         weight_text(report.first->model) + " in the model\n");
   }
-  put(report.equal() ? styled(stdout, Style::kGreen, "All weights are equal.") + "\n"
+  const bool exact = std::all_of(report.types.begin(), report.types.end(), [](auto& t) { return t.different == 0; });
+  put(report.equal() ? styled(stdout, Style::kGreen,
+                              exact ? "All weights are equal." : "All weights that keep their value are equal.") +
+                           "\n"
                      : styled(stdout, Style::kRed, "The model differs from its source.") + "\n");
 }
 

@@ -3,7 +3,6 @@
 #include "sluice/convert.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,11 +19,6 @@ namespace sluice {
 
 namespace {
 
-bool same_file(const std::string& a, const std::string& b) {
-  struct stat x, y;
-  return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 QuantizeTo quantize_to(const std::string& word) {
   return word == "q8"         ? QuantizeTo::kQ8
          : word == "q4"       ? QuantizeTo::kQ4
@@ -39,9 +33,9 @@ int run(const Arguments& arguments) {
   if (faccessat(AT_FDCWD, input.c_str(), R_OK, AT_EACCESS) != 0) {
     return complain(kBadModel, input + ": cannot open: " + strerror(errno));
   }
-  if (same_file(input, output)) return complain(kUsage, "convert: " + output + " is the input itself");
-  if (is_folder(output)) return complain(kUsage, "convert: " + output + " is a folder; name the file");
-  if (is_special(output)) return complain(kUsage, "convert: " + output + " is not a regular file");
+  std::vector<std::string> inputs = source_files(input);
+  inputs.push_back(arguments.text(Opt::kImportance));
+  if (const int code = check_target("convert", output, inputs)) return code;
   ConvertOptions options;
   options.quantize = quantize_to(arguments.text(Opt::kQuantize, "keep"));
   options.importance = arguments.text(Opt::kImportance);

@@ -184,6 +184,7 @@ int eval_text(const Arguments& arguments, LoadedModel& model) {
   std::vector<std::vector<int32_t>> windows;
   if (const int code = text_windows(model, text, windows)) return code;
   if (!collected.empty()) {
+    if (const int code = check_target("eval", collected, {model.path})) return code;  // the converted one in the cache
     if (const int code = begin_collecting(model)) return code;
   }
   Surprise surprise;
@@ -191,22 +192,20 @@ int eval_text(const Arguments& arguments, LoadedModel& model) {
     surprise.add(windows[w][i + 1], logits, model.info.n_vocab);
   });
   if (code) return code;
-  if (!collected.empty()) {
-    if (const int write = write_collected(model, collected, text, uint32_t(windows.size()))) return write;
-  }
   if (arguments.has(Opt::kJson)) {
     put(json_line({{"tokens", surprise.positions},
                    {"perplexity", surprise.perplexity()},
                    {"nll_mean", surprise.mean()},
                    {"windows", windows.size()}}));
-    return kOk;
+  } else {
+    put(table({{"tokens scored", grouped(surprise.positions)},
+               {"windows", std::to_string(windows.size())},
+               {"perplexity", human_number(surprise.perplexity())},
+               {"nats a token", human_number(surprise.mean())}},
+              "lr"));
   }
-  put(table({{"tokens scored", grouped(surprise.positions)},
-             {"windows", std::to_string(windows.size())},
-             {"perplexity", human_number(surprise.perplexity())},
-             {"nats a token", human_number(surprise.mean())}},
-            "lr"));
-  return kOk;
+  // Last: what was measured is not lost with a disk that is full.
+  return collected.empty() ? kOk : write_collected(model, collected, text, uint32_t(windows.size()));
 }
 
 // The other model runs first and alone, so that each fits the budget by itself; only its top lists are kept.
@@ -261,6 +260,11 @@ int run(const Arguments& arguments) {
   if (collect && arguments.text(Opt::kDevice, "reference") != "reference") {
     return complain(kUsage, "eval: --collect computes on --device reference");
   }
+  if (collect) {
+    const int code =
+        check_collect_target(arguments.text(Opt::kCollect), arguments.positional()[0], arguments.text(Opt::kText));
+    if (code) return code;
+  }
   if (against) return eval_against(arguments);
   sluice_options options = engine_settings(arguments);
   options.max_logit_rows = kLogitRows;
@@ -281,8 +285,7 @@ const Verb& eval_verb() {
       "With --text: perplexity, in windows of --context. With --reference: agreement with the outputs of an exact "
       "implementation, token by token. With --against and --text: the same figures between two models, and both "
       "perplexities. With --collect and --text: also an importance file for `sluice convert --quantize`; it is "
-      "computed "
-      "by the reference device, which is slow.",
+      "computed by the reference device, which is slow.",
       {{"What is compared", {Opt::kText, Opt::kReference, Opt::kAgainst, Opt::kCollect}},
        engine_options(),
        general_options()},

@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval_collect.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "output.h"
 #include "sluice/convert.h"
 
 namespace sluice {
+
+int check_collect_target(const std::string& path, const std::string& model, const std::string& text) {
+  std::vector<std::string> inputs = source_files(model);
+  inputs.push_back(text);
+  if (const auto entry = find_cache_entry(model)) inputs.push_back(entry->path);
+  if (const int code = check_target("eval", path, inputs)) return code;
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return 0;
+  return complain(kUsage, "eval: " + path + ": cannot write into its folder: " + strerror(errno));
+}
 
 int begin_collecting(LoadedModel& model) {
   sluice_error error = SLUICE_ERROR_INIT;

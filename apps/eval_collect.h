@@ -8,6 +8,9 @@
 
 namespace sluice {
 
+// Before the model is loaded: a complaint about a file that cannot or must not be written.
+int check_collect_target(const std::string& path, const std::string& model, const std::string& text);
+
 int begin_collecting(LoadedModel& model);
 
 // What was collected since; the name of the text and how it was cut go into the file, for people.

@@ -33,6 +33,11 @@ int read_all(int fd, uint64_t limit, std::string& out, bool& too_large) {
   }
 }
 
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat x, y;
+  return stat(a.c_str(), &x) == 0 && stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 }  // namespace
 
 int read_text(const std::string& path, uint64_t limit, std::string& out) {
@@ -90,6 +95,16 @@ int write_text(const std::string& path, const std::string& text) {
 }
 
 std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+int check_target(std::string_view verb, const std::string& path, const std::vector<std::string>& inputs) {
+  const std::string start = std::string(verb) + ": " + path;
+  for (const std::string& input : inputs) {
+    if (same_file(input, path)) return complain(kUsage, start + " is the input itself");
+  }
+  if (is_folder(path)) return complain(kUsage, start + " is a folder; name the file");
+  if (is_special(path)) return complain(kUsage, start + " is not a regular file");
+  return 0;
+}
 
 bool is_folder(const std::string& path) {
   struct stat info;

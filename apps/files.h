@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace sluice {
 
@@ -28,8 +30,12 @@ int write_text(const std::string& path, const std::string& text);
 // One line; bytes that are not UTF-8 become U+FFFD.
 std::string json_line(const Json& json);
 
+// Before a slow run whose result goes to `path`: kUsage if it is one of the files that `verb` reads, a folder, a
+// device.
+int check_target(std::string_view verb, const std::string& path, const std::vector<std::string>& inputs);
+
 bool is_folder(const std::string& path);
-bool is_special(const std::string& path);  // there, but neither a regular file nor a folder: a device, a FIFO
+bool is_special(const std::string& path);    // there, but neither a regular file nor a folder: a device, a FIFO
 bool make_folders(const std::string& path);  // like mkdir -p, mode 0700
 
 }  // namespace sluice

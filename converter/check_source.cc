@@ -59,12 +59,18 @@ class SourceCheck {
   }
 
  private:
-  size_t type_index(const BlockFormat& format, const std::string& native) {
+  // Vectors become float32, matrices keep their type unless they were quantized; then no weight can be the source's.
+  size_t type_index(const GgufTensor& source, const std::string& native) {
+    const BlockFormat& format = *source.format;
+    const bool quantized = source.n_dims > 1 && native != format.native;
     for (size_t i = 0; i < report_.types.size(); ++i) {
       if (report_.types[i].type == format.name && report_.types[i].format == native) return i;
     }
     CheckedType type;
-    type.type = format.name, type.format = native, type.remark = format.remark ? format.remark : "";
+    type.type = format.name, type.format = native,
+    type.remark = quantized       ? "quantized"
+                  : format.remark ? format.remark
+                                  : "";
     report_.types.push_back(type);
     return report_.types.size() - 1;
   }
@@ -90,7 +96,7 @@ class SourceCheck {
         report_.problems.push_back(source.name + " has the type " + source.format->name +
                                    ", which cannot be decoded: " + source.format->remark);
       } else {
-        const size_t type = type_index(*source.format, tensor.format);
+        const size_t type = type_index(source, tensor.format);
         ++report_.types[type].tensors;
         pairs_.push_back({&source, found->second, tensor.rows, tensor.cols, type});
       }

@@ -69,6 +69,8 @@ uint64_t header_estimate(const fb::HeaderT& header, uint64_t weight_bytes) {
 Result<ConvertReport> convert_file(const std::string& input, const std::string& output, const ConvertOptions& options) {
   const Notice notice = options.notice ? options.notice : [](const std::string&) {};
   SLUICE_DO(refuse_same_file(input, output));
+  for (const std::string& path : source_files(input)) SLUICE_DO(refuse_same_file(path, output));
+  if (!options.importance.empty()) SLUICE_DO(refuse_same_file(options.importance, output));
   SLUICE_TRY(const Gguf gguf, open_source(input, notice));
   for (const std::string& path : gguf.paths()) SLUICE_DO(refuse_same_file(path, output));
 
@@ -115,7 +117,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   WeightCopier copier(gguf, model, recipes);
   copier.announce(writer, header);
   SLUICE_DO(writer.start(output, header_estimate(header, writer.weight_bytes()), /*drop_cache=*/true));
-  SLUICE_DO(copier.copy(writer, options.progress));
+  SLUICE_DO(copier.copy(writer, options.n_threads, options.progress));
 
   ConvertReport report;
   report.name = header.name;

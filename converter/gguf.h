@@ -110,6 +110,9 @@ class Gguf {
   Result<std::vector<uint32_t>> integers(std::string_view key, uint64_t max) const;
   Result<std::vector<float>> reals(std::string_view key, uint64_t max) const;
 
+  // An array of at most `max` bytes; empty if there is no such key.
+  Result<std::vector<uint8_t>> bytes(std::string_view key, uint64_t max) const;
+
   // Calls fn(index, bytes) for every text of an array; stops at the first error it returns.
   Status for_each_text(std::string_view key, const std::function<Status(uint64_t, std::string_view)>& fn) const;
 

@@ -183,6 +183,20 @@ Result<std::vector<float>> Gguf::reals(std::string_view key, uint64_t max) const
   return numbers;
 }
 
+Result<std::vector<uint8_t>> Gguf::bytes(std::string_view key, uint64_t max) const {
+  std::vector<uint8_t> bytes;
+  const GgufValue* value = find(key);
+  if (!value) return bytes;
+  if (!value->is_array || (value->type != GgufType::kU8 && value->type != GgufType::kI8)) {
+    return key_error(key, "is not an array of bytes");
+  }
+  if (value->count > max) return key_error(key, "has more than " + std::to_string(max) + " bytes");
+  ByteWindow window = values_window(size_t(value->count));
+  SLUICE_TRY(const uint8_t* first, window.view(value->offset, size_t(value->count)));
+  bytes.assign(first, first + value->count);
+  return bytes;
+}
+
 Status Gguf::for_each_text(std::string_view key, const std::function<Status(uint64_t, std::string_view)>& fn) const {
   const GgufValue* value = find(key);
   if (!value) return key_error(key, "is missing");

@@ -16,25 +16,35 @@ constexpr HfFamily kFamilies[] = {
     {"gemma3_text", "gemma3", HfWindows::kPeriod, true}, {"gemma3", "gemma3", HfWindows::kPeriod, true},
     {"phi3", "phi3", HfWindows::kAllLayers, false},      {"minicpm", "minicpm", HfWindows::kNone, false},
 };
-constexpr uint32_t kGemmaPeriod = 6;
+constexpr uint32_t kGemmaPeriod = 6, kGemmaWindow = 4096;
+constexpr double kGemmaQueryScalar = 256;
 
 struct Key {
   const char* name;
   const char* gguf;
   bool required;
+  double gemma = 0;  // what Gemma 3 has without the key: its published files leave it out where it is this
 };
 constexpr Key kKeys[] = {
     {"num_hidden_layers", "block_count", true},
     {"hidden_size", "embedding_length", true},
     {"intermediate_size", "feed_forward_length", true},
-    {"num_attention_heads", "attention.head_count", true},
-    {"num_key_value_heads", "attention.head_count_kv", false},
-    {"max_position_embeddings", "context_length", true},
-    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", true},
-    {"head_dim", "attention.key_length", false},
+    {"num_attention_heads", "attention.head_count", true, 8},
+    {"num_key_value_heads", "attention.head_count_kv", false, 4},
+    {"max_position_embeddings", "context_length", true, 131072},
+    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", true, 1e-6},
+    {"head_dim", "attention.key_length", false, 256},
     {"attn_logit_softcapping", "attn_logit_softcapping", false},
     {"final_logit_softcapping", "final_logit_softcapping", false},
 };
+
+// What the family has without the key; 0: nothing.
+double default_of(const HfConfig& c, std::string_view name) {
+  for (const Key& key : kKeys) {
+    if (c.family->gemma && name == key.name) return key.gemma;
+  }
+  return 0;
+}
 
 // A positive number of the configuration, or `fallback`.
 Result<double> positive(const HfConfig& c, const std::string& name, double fallback) {
@@ -115,27 +125,28 @@ Status write_windows(const HfConfig& c, const std::string& prefix, HfAssembler& 
   const std::string name = c.text + "sliding_window";
   const bool switched_off =
       c.family->windows == HfWindows::kFromLayer && !c.values.truth(c.text + "use_sliding_window");
-  SLUICE_TRY(const uint32_t window, count_of(c, name, kMaxContext, 0));
+  SLUICE_TRY(const uint32_t window,
+             count_of(c, name, kMaxContext, c.family->gemma && !c.values.says_null(name) ? kGemmaWindow : 0));
   if (window == 0 || switched_off || c.family->windows == HfWindows::kNone) return {};
   SLUICE_TRY(const uint32_t n_layers, count_of(c, c.text + "num_hidden_layers", kMaxLayers, 0));
   SLUICE_TRY(const std::vector<bool> windowed, windowed_layers(c, n_layers));
-  out.copy(c.values, name, prefix + "attention.sliding_window");
+  out.whole(prefix + "attention.sliding_window", window);
+  out.blame(prefix + "attention.sliding_window", c.values, name);
   out.begin_list(prefix + "attention.sliding_window_pattern", GgufType::kU32, c.values.path(), c.text + "layer_types");
   for (uint32_t l = 0; l < n_layers; ++l) out.element(uint32_t(windowed[l]));
   return {};
 }
 
 Status write_scales(const HfConfig& c, const std::string& prefix, HfAssembler& out) {
-  if (c.family->gemma && c.values.find(c.text + "query_pre_attn_scalar")) {
-    SLUICE_TRY(const double scalar, positive(c, c.text + "query_pre_attn_scalar", 1));
+  if (c.family->gemma) {
+    SLUICE_TRY(const double scalar, positive(c, c.text + "query_pre_attn_scalar", kGemmaQueryScalar));
     out.number(prefix + "attention.scale", 1 / std::sqrt(scalar));
     out.blame(prefix + "attention.scale", c.values, c.text + "query_pre_attn_scalar");
   }
   if (std::string_view(c.family->architecture) != "minicpm") return {};
   SLUICE_TRY(const double layers, positive(c, "num_hidden_layers", 1));
   SLUICE_TRY(const double embedding, positive(c, "scale_emb", 1));
-  // Without the key a branch is added as it is.
-  SLUICE_TRY(const double depth, positive(c, "scale_depth", std::sqrt(layers)));
+  SLUICE_TRY(const double depth, positive(c, "scale_depth", 1));
   out.number(prefix + "embedding_scale", embedding);
   out.blame(prefix + "embedding_scale", c.values, "scale_emb");
   out.number(prefix + "residual_scale", depth / std::sqrt(layers));
@@ -164,15 +175,22 @@ Result<HfConfig> read_hf_config(const std::string& path) {
                                    "); folders with F32, F16 and BF16 weights are converted");
   }
   for (const Key& key : kKeys) {
-    if (key.required && !c.values.find(c.text + key.name)) return c.values.error(c.text + key.name, "is missing");
+    const bool missing = !c.values.find(c.text + key.name) && default_of(c, key.name) == 0;
+    if (key.required && missing) return c.values.error(c.text + key.name, "is missing");
   }
-  SLUICE_TRY(c.n_heads, count_of(c, c.text + "num_attention_heads", kMaxHeads, 0));
-  SLUICE_TRY(c.n_kv_heads, count_of(c, c.text + "num_key_value_heads", kMaxHeads, c.n_heads));
+  const bool scaled = std::string_view(c.family->architecture) == "minicpm";
+  for (const char* key : {"scale_emb", "scale_depth", "dim_model_base"}) {
+    if (scaled && !c.values.find(key)) return c.values.error(key, "is missing");
+  }
+  SLUICE_TRY(c.n_heads,
+             count_of(c, c.text + "num_attention_heads", kMaxHeads, uint32_t(default_of(c, "num_attention_heads"))));
+  const uint32_t kv_heads = c.family->gemma ? uint32_t(default_of(c, "num_key_value_heads")) : c.n_heads;
+  SLUICE_TRY(c.n_kv_heads, count_of(c, c.text + "num_key_value_heads", kMaxHeads, kv_heads));
   const bool says = c.values.find("tie_word_embeddings") || c.values.find(c.text + "tie_word_embeddings");
   c.tied =
       says ? c.values.truth("tie_word_embeddings") || c.values.truth(c.text + "tie_word_embeddings") : c.family->gemma;
   c.untied = says && !c.tied;
-  if (std::string_view(c.family->architecture) == "minicpm" && c.values.find("dim_model_base")) {
+  if (scaled) {
     SLUICE_TRY(const double base, positive(c, "dim_model_base", 1));
     SLUICE_TRY(const double width, positive(c, "hidden_size", 1));
     c.head_times = base / width;
@@ -184,7 +202,14 @@ Status write_hf_config(const HfConfig& c, HfAssembler& out, const Notice& notice
   const std::string prefix = std::string(c.family->architecture) + ".";
   out.text("general.architecture", c.family->architecture);
   out.blame("general.architecture", c.values, "model_type");
-  for (const Key& key : kKeys) out.copy(c.values, c.text + key.name, prefix + key.gguf);
+  for (const Key& key : kKeys) {
+    const double fallback = default_of(c, key.name);
+    if (fallback != 0 && !c.values.find(c.text + key.name)) {
+      fallback < 1 ? out.number(prefix + key.gguf, fallback) : out.whole(prefix + key.gguf, uint32_t(fallback));
+      out.blame(prefix + key.gguf, c.values, c.text + key.name);
+    }
+    out.copy(c.values, c.text + key.name, prefix + key.gguf);
+  }
   SLUICE_DO(check_activation(c));
   if (c.values.truth(c.text + "use_bidirectional_attention")) {
     return c.values.error(c.text + "use_bidirectional_attention", "is set: not a model that writes text");

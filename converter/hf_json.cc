@@ -294,6 +294,15 @@ Status JsonReader::finish() {
   return io_;
 }
 
+Result<InputFile> open_json(const std::string& path) {
+  SLUICE_TRY(InputFile file, InputFile::open(path, /*drop_cache=*/true));
+  if (file.size() > kMaxJsonFileBytes) {
+    return make_error(Code::kBadModel, path, kNoOffset, "%llu bytes of JSON, at most %llu are read",
+                      static_cast<unsigned long long>(file.size()), static_cast<unsigned long long>(kMaxJsonFileBytes));
+  }
+  return file;
+}
+
 // ---- flat values -------------------------------------------------------------------------------------------------
 
 Status JsonValues::add(JsonReader& json, const std::string& name, std::initializer_list<std::string_view> skipped) {
@@ -353,11 +362,7 @@ Result<JsonValues> JsonValues::take(JsonReader& json, const std::string& path,
 }
 
 Result<JsonValues> JsonValues::read(const std::string& path, std::initializer_list<std::string_view> skipped) {
-  SLUICE_TRY(const InputFile file, InputFile::open(path, /*drop_cache=*/true));
-  if (file.size() > kMaxJsonFileBytes) {
-    return make_error(Code::kBadModel, path, kNoOffset, "%llu bytes of JSON, at most %llu are read",
-                      static_cast<unsigned long long>(file.size()), static_cast<unsigned long long>(kMaxJsonFileBytes));
-  }
+  SLUICE_TRY(const InputFile file, open_json(path));
   JsonReader json(file, 0, file.size());
   SLUICE_TRY(const JsonKind kind, json.peek());
   if (kind != JsonKind::kObject) return json.bad(json.at(), "%s, expected an object", json_kind_name(kind));

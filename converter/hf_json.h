@@ -24,6 +24,9 @@ inline constexpr size_t kMaxJsonValues = 65536;            // of a JsonValues
 inline constexpr size_t kMaxJsonValueBytes = 4 << 20;      // keys and texts of a JsonValues together
 inline constexpr uint64_t kMaxJsonFileBytes = 1ull << 30;  // of any file that is read as JSON
 
+// kBadModel for more than kMaxJsonFileBytes.
+Result<InputFile> open_json(const std::string& path);
+
 enum class JsonKind : uint8_t { kObject, kArray, kText, kNumber, kTruth, kNull };
 const char* json_kind_name(JsonKind kind);
 
@@ -94,6 +97,7 @@ class JsonValues {
   const std::string& path() const { return path_; }
   // Null if there is no such value, or it is null. Elements of arrays are "key.0", "key.1".
   const JsonValue* find(std::string_view name) const;
+  bool says_null(std::string_view name) const { return values_.contains(name) && !find(name); }
   std::string text(std::string_view name) const;                   // empty if it is no text
   bool truth(std::string_view name, bool fallback = false) const;  // fallback if it is no truth value
   uint64_t count(std::string_view name) const;                     // of an array or object, else 0

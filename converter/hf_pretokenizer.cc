@@ -4,9 +4,15 @@
 #include <functional>
 #include <string_view>
 
+#include "schema/pretokenizers.h"
+
 namespace sluice {
 
 namespace {
+
+// No name of schema/pretokenizers.h: such a model is converted with a notice, and refused where it would be run.
+constexpr std::string_view kUnknownPretokenizer = "unknown";
+static_assert(pretokenizer_family(kUnknownPretokenizer).empty());
 
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
@@ -25,6 +31,11 @@ struct Known {
 };
 constexpr Known kKnown[] = {
     {"gpt-2", "gpt2"},
+    {"seed-coder", CONTRACTIONS "|" LEAD R"(\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+    // The same with the control characters themselves in place of their escapes.
+    {"seed-coder", CONTRACTIONS "|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|"
+                                R"(\s+(?!\S)|\s+)"},
+    {"minicpm5", "\\p{N}{1,3}\n" CONTRACTIONS "|" LEAD R"(\p{L}+|\p{N}+|)" REST},
     {"smollm", "digit\ngpt2"},
     {"falcon", "punctuation\ngpt2\ndigits\n[0-9][0-9][0-9]"},
     {"llama-bpe", CONTRACTIONS "|" LEAD R"(\p{L}+|\p{N}{1,3}|)" REST},
@@ -142,16 +153,16 @@ class Recognizer {
   void add(const std::string& step) { recipe_ += (recipe_.empty() ? "" : "\n") + step; }
 
   void unknown(const std::string& what) {
-    tell(printable(what) + " is not known; words may get other tokens than in the source");
+    tell(printable(what) + " is not known");
     is_known_ = false;
   }
 
   void name_recipe() {
-    steps_.pre = "default";
+    steps_.pre = kUnknownPretokenizer;
     for (const Known& known : kKnown) {
       if (is_known_ && recipe_ == known.recipe) steps_.pre = known.name;
     }
-    if (steps_.pre == "default" && is_known_) unknown("the way it cuts text (" + recipe_ + ")");
+    if (steps_.pre == kUnknownPretokenizer && is_known_) unknown("the way it cuts text (" + recipe_ + ")");
   }
 
   HfSteps steps_;

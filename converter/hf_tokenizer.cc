@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <set>
 
 #include "converter/byte_window.h"
 #include "schema/layout.h"
@@ -81,8 +83,12 @@ class TokenizerReader {
 
   // The first pass: everything but the two long lists.
   Status read_frame() {
-    bool has_model = false;
+    std::set<std::string, std::less<>> seen;
     SLUICE_DO(pass([&](JsonReader& json, std::string_view key) -> Status {
+      constexpr std::string_view kRead[] = {"added_tokens",   "normalizer", "pre_tokenizer",
+                                            "post_processor", "decoder",    "model"};
+      if (std::find(std::begin(kRead), std::end(kRead), key) == std::end(kRead)) return json.skip();
+      if (!seen.emplace(key).second) return json.bad(json.at(), "the key %s occurs twice", std::string(key).c_str());
       if (key == "added_tokens") return read_added(json);
       JsonValues* small = key == "normalizer"       ? &normalizer_
                           : key == "pre_tokenizer"  ? &pre_tokenizer_
@@ -93,13 +99,10 @@ class TokenizerReader {
         SLUICE_TRY(*small, JsonValues::take(json, file_.path()));
         return {};
       }
-      if (key != "model") return json.skip();
-      if (has_model) return json.bad(json.at(), "the key model occurs twice");
-      has_model = true;
       SLUICE_TRY(model_, JsonValues::take(json, file_.path(), {"vocab", "merges"}));
       return {};
     }));
-    if (!has_model) return make_error(Code::kBadModel, file_.path(), kNoOffset, "has no model");
+    if (!seen.contains("model")) return make_error(Code::kBadModel, file_.path(), kNoOffset, "has no model");
     return {};
   }
 
@@ -326,11 +329,7 @@ class TokenizerReader {
 
 Result<HfTokenizer> write_hf_tokenizer(const std::string& path, uint32_t n_rows, HfAssembler& out,
                                        const Notice& notice) {
-  SLUICE_TRY(const InputFile file, InputFile::open(path, /*drop_cache=*/true));
-  if (file.size() > kMaxJsonFileBytes) {
-    return make_error(Code::kBadModel, path, kNoOffset, "%llu bytes of JSON, at most %llu are read",
-                      static_cast<unsigned long long>(file.size()), static_cast<unsigned long long>(kMaxJsonFileBytes));
-  }
+  SLUICE_TRY(const InputFile file, open_json(path));
   return TokenizerReader(file, out, notice).run(n_rows);
 }
 

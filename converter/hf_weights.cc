@@ -42,8 +42,8 @@ struct Index {
 };
 
 Result<Index> read_index(const std::string& path) {
-  SLUICE_TRY(const InputFile file, InputFile::open(path, /*drop_cache=*/true));
-  JsonReader json(file, 0, std::min(file.size(), kMaxJsonFileBytes));
+  SLUICE_TRY(const InputFile file, open_json(path));
+  JsonReader json(file, 0, file.size());
   Index index;
   std::map<std::string, uint32_t> numbers;
   bool has_map = false;

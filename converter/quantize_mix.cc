@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "converter/quantize_mix.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -37,10 +38,20 @@ uint32_t type_for(const TensorUse& use, const ModelDescription& model, QuantizeT
   return super ? kQ4_K : kQ5_0;
 }
 
+// Where a file of llama.cpp has the columns of a matrix that is one of several in a fused one: all share their inputs.
+std::string fused_importance_name(fb::Role role, int32_t layer) {
+  using R = fb::Role;
+  const std::string start = "blk." + std::to_string(layer);
+  if (role == R::AttnQ || role == R::AttnK || role == R::AttnV) return start + ".attn_qkv.weight";
+  return role == R::FfnGate ? start + ".ffn_up.weight" : "";
+}
+
 const InputImportance* find_importance(const std::vector<InputImportance>& list, const TensorUse& use) {
-  const std::string usual = importance_name(use.role, use.layer);
-  for (const InputImportance& entry : list) {
-    if (entry.tensor == use.source->name || entry.tensor == usual) return &entry;
+  const std::string names[] = {use.source->name, importance_name(use.role, use.layer),
+                               fused_importance_name(use.role, use.layer)};
+  for (const std::string& name : names) {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& entry) { return entry.tensor == name; });
+    if (found != list.end()) return &*found;
   }
   return nullptr;
 }

@@ -223,16 +223,8 @@ Status read_scores(const Gguf& gguf, uint64_t n, const TokenizerModel& model, fb
 // SentencePiece's own blob, as it is.
 Status read_charsmap(const Gguf& gguf, fb::VocabT& vocab) {
   constexpr const char* kKey = "tokenizer.ggml.precompiled_charsmap";
-  const GgufValue* value = gguf.find(kKey);
-  if (!value) return {};
-  if (!value->is_array || (value->type != GgufType::kU8 && value->type != GgufType::kI8)) {
-    return gguf.key_error(kKey, "is not an array of bytes");
-  }
-  if (value->count > kMaxCharsmapBytes) {
-    return gguf.key_error(kKey, "has more than " + std::to_string(kMaxCharsmapBytes) + " bytes");
-  }
-  vocab.charsmap.resize(size_t(value->count));
-  SLUICE_DO(gguf.file().read_at(value->offset, std::as_writable_bytes(std::span(vocab.charsmap))));
+  if (!gguf.has(kKey)) return {};
+  SLUICE_TRY(vocab.charsmap, gguf.bytes(kKey, kMaxCharsmapBytes));
   const Result<Charsmap> map =
       Charsmap::of({reinterpret_cast<const char*>(vocab.charsmap.data()), vocab.charsmap.size()});
   return map.ok() ? Status() : gguf.key_error(kKey, "is broken: " + map.error().message);

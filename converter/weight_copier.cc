@@ -185,8 +185,14 @@ constexpr int kMostWorkers = 16;
 class CopyRun {
  public:
   CopyRun(const Gguf& gguf, const ModelDescription& model, const Recipes& recipes, SlmWriter& writer, uint64_t total,
-          const std::function<bool(uint64_t, uint64_t)>& progress)
-      : gguf_(gguf), model_(model), recipes_(recipes), writer_(writer), total_(total), progress_(progress) {}
+          int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress)
+      : gguf_(gguf),
+        model_(model),
+        recipes_(recipes),
+        writer_(writer),
+        total_(total),
+        n_threads_(n_threads),
+        progress_(progress) {}
 
   Status run() {
     SLUICE_TRY(const auto pool, ThreadPool::create(n_workers()));
@@ -216,7 +222,8 @@ class CopyRun {
   int n_workers() const {
     uint64_t most = 1;
     for (uint32_t e = 0; e < model_.parts.size(); ++e) most = std::max(most, worker_bytes(e));
-    const uint64_t useful = uint64_t(std::clamp(default_thread_count(), 2, kMostWorkers));
+    const uint64_t useful = uint64_t(
+        std::clamp(n_threads_ > 0 ? n_threads_ : default_thread_count(), n_threads_ > 0 ? 1 : 2, kMostWorkers));
     return int(std::clamp<uint64_t>(kWorkerMemory / most, 1, useful));
   }
 
@@ -305,6 +312,7 @@ class CopyRun {
   const Recipes& recipes_;
   SlmWriter& writer_;
   const uint64_t total_;
+  const int n_threads_;
   const std::function<bool(uint64_t, uint64_t)>& progress_;
   std::atomic<uint64_t> done_ = 0;
 
@@ -318,8 +326,8 @@ class CopyRun {
 
 }  // namespace
 
-Status WeightCopier::copy(SlmWriter& writer, const std::function<bool(uint64_t, uint64_t)>& progress) {
-  return CopyRun(gguf_, model_, recipes_, writer, total_bytes_, progress).run();
+Status WeightCopier::copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress) {
+  return CopyRun(gguf_, model_, recipes_, writer, total_bytes_, n_threads, progress).run();
 }
 
 }  // namespace sluice

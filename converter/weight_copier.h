@@ -27,7 +27,8 @@ class WeightCopier {
   uint64_t total_bytes() const { return total_bytes_; }
 
   // After writer.start(). `progress` as in ConvertOptions, on the calling thread; kCancelled when it returns false.
-  Status copy(SlmWriter& writer, const std::function<bool(uint64_t, uint64_t)>& progress);
+  // n_threads 0: as many as compute well here. Never more than fit the memory.
+  Status copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress);
 
  private:
   const Gguf& gguf_;

@@ -71,11 +71,13 @@ sluice_status sluice_engine_collect_inputs(sluice_engine* engine, sluice_error* 
   });
 }
 
-sluice_status sluice_engine_input_squares(const sluice_engine* engine, const char* tensor, float* means, size_t columns,
+sluice_status sluice_engine_input_squares(sluice_engine* engine, const char* tensor, float* means, size_t columns,
                                           uint64_t* n_rows, sluice_error* error) {
   return guard(error, [&]() -> Status {
     constexpr const char* kName = "sluice_engine_input_squares";
     SLUICE_DO(require(kName, engine, tensor, means, n_rows));
+    const Turn turn(*engine);
+    SLUICE_DO(turn.status());
     const InputSquares& squares = engine->engine->input_squares();
     if (!squares.active()) return make_error(Code::kUsage, kName, kNoOffset, "nothing is collected");
     const uint32_t index = engine->engine->model().find(std::string_view(tensor));

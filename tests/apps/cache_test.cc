@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -51,6 +52,25 @@ TEST_CASE("an abandoned lock stays where it guards an entry", "[apps]") {
   REQUIRE(lock.acquire("m", LockKind::kExclusive, true));
   lock.abandon();
   CHECK(std::filesystem::exists(cache_folder() + "/m.lock"));
+}
+
+TEST_CASE("folders whose files differ in contents alone are different models", "[apps]") {
+  const EmptyCache cache;
+  const TemporaryFolder models;
+  const auto make = [&](const std::string& name, const char* weights) {
+    const std::string folder = models / name;
+    std::filesystem::create_directories(folder);
+    for (const auto& [file, text] :
+         {std::pair("config.json", "{}"), std::pair("tokenizer.json", "{}"), std::pair("model.safetensors", weights)}) {
+      std::ofstream(folder + "/" + file) << text;
+      std::filesystem::last_write_time(folder + "/" + file, std::filesystem::file_time_type(std::chrono::hours(1)));
+    }
+    return cache_name_for(folder).value_or("none");
+  };
+  const std::string a = make("a/model", "12345678"), b = make("b/model", "12345679");
+  CHECK(a != "none");
+  CHECK(a != b);
+  CHECK(cache_name_for(models / "a/model") == a);
 }
 
 TEST_CASE("only one holds a lock at a time, however many are abandoned by those before", "[apps]") {

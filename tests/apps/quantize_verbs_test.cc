@@ -68,4 +68,49 @@ TEST_CASE("options for quantizing that contradict each other are usage errors", 
   CHECK(shop.files_in("") == std::vector<std::string>{"text.txt", "toy.gguf"});
 }
 
+TEST_CASE("collecting never replaces what is read, and is refused before the run where nothing can be written",
+          "[apps]") {
+  const Workshop shop(float_toy());
+  const std::string text = shop.file("text.txt", some_text());
+  REQUIRE(shop.run({"convert", shop.model, "-o", shop / "m.slm"}).code == 0);
+  std::filesystem::create_hard_link(shop / "m.slm", shop / "hard.slm");
+  std::filesystem::create_symlink(text, shop / "link.txt");
+  const auto collect = [&](const std::string& model, const std::string& target) {
+    return shop.run({"eval", model, "--text", text, "--context", "64", "--collect", target});
+  };
+  const std::string slm = shop.read("m.slm"), gguf = shop.read("toy.gguf");
+  const std::pair<std::string, std::string> refused[] = {
+      {shop / "m.slm", shop / "m.slm"}, {shop / "m.slm", shop / "hard.slm"}, {shop / "m.slm", text},
+      {shop / "m.slm", shop / "link.txt"}, {shop.model, shop.model}, {shop / "m.slm", shop / "cache"},
+      {shop / "m.slm", shop / "none/i.gguf"}, {shop / "m.slm", "/dev/null"}};
+  std::filesystem::create_directories(shop / "cache");
+  for (const auto& [model, target] : refused) {
+    CAPTURE(model, target);
+    const Ran ran = collect(model, target);
+    CHECK(ran.code == 2);
+    CHECK(ran.out.empty());  // no figures: nothing ran
+  }
+  CHECK(shop.read("m.slm") == slm);
+  CHECK(shop.read("toy.gguf") == gguf);
+  CHECK(shop.read("text.txt") == some_text());
+  // The converted model in the cache, by its name and by its source.
+  REQUIRE(shop.run({"run", shop.model, "-p", "a", "-n", "1"}).code == 0);
+  for (const std::string& name : shop.files_in("cache/sluice/models")) {
+    if (!name.ends_with(".slm")) continue;
+    const std::string cached = "cache/sluice/models/" + name, before = shop.read(cached);
+    CHECK(collect(shop.model, shop / cached).code == 2);
+    CHECK(collect(name.substr(0, name.size() - 4), shop / cached).code == 2);
+    CHECK(shop.read(cached) == before);
+  }
+}
+
+TEST_CASE("converting never replaces the importance file", "[apps]") {
+  const Workshop shop(float_toy());
+  const std::string text = shop.file("text.txt", some_text()), importance = shop / "i.gguf";
+  REQUIRE(shop.run({"eval", shop.model, "--text", text, "--context", "64", "--collect", importance}).code == 0);
+  const std::string before = shop.read("i.gguf");
+  CHECK(shop.run({"convert", shop.model, "-o", importance, "--quantize", "q8", "--importance", importance}).code == 2);
+  CHECK(shop.read("i.gguf") == before);
+}
+
 }  // namespace sluice

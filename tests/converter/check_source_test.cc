@@ -117,6 +117,36 @@ TEST_CASE("another source, missing and foreign tensors are told", "[converter][c
   CHECK(cancelled.error().code == Code::kCancelled);
 }
 
+TEST_CASE("a quantized model differs where it was quantized, and only there", "[converter][check]") {
+  TemporaryFolder folder;
+  ToyOptions o;
+  o.architecture = "qwen2", o.matrix_type = o.embedding_type = GENERATE(uint32_t(toy::kF32), toy::kBF16);
+  make_toy_gguf(folder / "toy.gguf", o);
+  ConvertOptions options;
+  options.quantize = QuantizeTo::kQ8;
+  REQUIRE(convert_file(folder / "toy.gguf", folder / "toy.slm", options).ok());
+  Opened opened(folder / "toy.slm");
+  const auto report = check_against_source(folder / "toy.gguf", opened.model, 1);
+  REQUIRE(report.ok());
+  CHECK(report->equal());
+  uint64_t quantized = 0;
+  for (const CheckedType& type : report->types) {
+    CHECK((type.remark == "quantized") == (type.format == "q8_0"));
+    if (type.format == "q8_0") quantized += type.different;
+    if (type.format != "q8_0") CHECK(type.different == 0);
+  }
+  CHECK(quantized > 0);
+
+  opened.change = [](const std::string& name, uint32_t first, uint32_t, float* out) {
+    if (name == "output_norm.weight" && first == 0) out[3] += 1;
+  };
+  const auto norm = check_against_source(folder / "toy.gguf", opened.model, 1);
+  REQUIRE(norm.ok());
+  CHECK_FALSE(norm->equal());
+  REQUIRE(norm->first.has_value());
+  CHECK(norm->first->tensor == "output_norm.weight");
+}
+
 TEST_CASE("weights that were rounded on import count as such", "[converter][check]") {
   TemporaryFolder folder;
   ToyOptions o;

@@ -171,6 +171,61 @@ TEST_CASE("an importance file comes back as it was written and changes what is s
   CHECK(bytes_of(folder / "with.slm") == bytes_of(folder / "again.slm"));
 }
 
+TEST_CASE("importance of fused matrices counts for each of their parts", "[converter][quantize]") {
+  TemporaryFolder folder;
+  const GgufBuilder g = toy_gguf(float_toy(64));
+  g.write(folder / "toy.gguf");
+  Rng rng(7);
+  std::vector<InputImportance> apart = importance_of(g, rng), fused;
+  const auto squares = [&](const std::string& name) {
+    for (const InputImportance& entry : apart) {
+      if (entry.tensor == name) return entry.mean_squares;
+    }
+    FAIL("no " << name);
+    return std::vector<float>();
+  };
+  for (InputImportance& entry : apart) {
+    const std::string layer = entry.tensor.substr(0, entry.tensor.find('.', 4) + 1);
+    const auto is = [&](const char* name) { return entry.tensor == layer + name; };
+    if (is("attn_k.weight") || is("attn_v.weight")) entry.mean_squares = squares(layer + "attn_q.weight");
+    if (is("ffn_gate.weight")) entry.mean_squares = squares(layer + "ffn_up.weight");
+    if (is("attn_k.weight") || is("attn_v.weight") || is("ffn_gate.weight")) continue;
+    fused.push_back(entry);
+    if (is("attn_q.weight")) fused.back().tensor = layer + "attn_qkv.weight";
+  }
+  REQUIRE(fused.size() + 3 * 8 == apart.size());
+  REQUIRE(write_importance(folder / "apart.gguf", apart, "book.txt", 3, 512).ok());
+  REQUIRE(write_importance(folder / "fused.gguf", fused, "book.txt", 3, 512).ok());
+  std::vector<std::string> notices;
+  for (const char* name : {"apart", "fused"}) {
+    ConvertOptions options = to(QuantizeTo::kQ4, &notices);
+    options.importance = folder / (std::string(name) + ".gguf");
+    REQUIRE(convert_file(folder / "toy.gguf", folder / (std::string(name) + ".slm"), options).ok());
+  }
+  CHECK(notices.empty());
+  CHECK(bytes_of(folder / "fused.slm") == bytes_of(folder / "apart.slm"));
+}
+
+TEST_CASE("one thread, two and seven write the same file, byte by byte", "[converter][quantize]") {
+  TemporaryFolder folder;
+  ToyOptions o = float_toy(256);
+  o.matrix_type = o.embedding_type = toy::kBF16;
+  const GgufBuilder g = toy_gguf(o);
+  g.write(folder / "toy.gguf");
+  Rng rng(11);
+  REQUIRE(write_importance(folder / "importance.gguf", importance_of(g, rng), "book.txt", 3, 512).ok());
+  ConvertOptions options = to(GENERATE(QuantizeTo::kKeep, QuantizeTo::kQ8, QuantizeTo::kQ4, QuantizeTo::kQ4Small));
+  if (options.quantize != QuantizeTo::kKeep) options.importance = folder / "importance.gguf";
+  std::string first;
+  for (int n : {1, 2, 7}) {
+    CAPTURE(int(options.quantize), n);
+    options.n_threads = n;
+    REQUIRE(convert_file(folder / "toy.gguf", folder / "out.slm", options).ok());
+    if (n == 1) first = bytes_of(folder / "out.slm");
+    CHECK(bytes_of(folder / "out.slm") == first);
+  }
+}
+
 TEST_CASE("importance files that are none, damaged or of another model are refused", "[converter][quantize]") {
   TemporaryFolder folder;
   const GgufBuilder toy_file = toy_gguf(float_toy(64));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "safetensors_folder.h"
 
+#include <cmath>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -116,6 +118,14 @@ Json toy_config(const ToyOptions& o) {
             {"tie_word_embeddings", o.tied},
             {"vocab_size", o.n_vocab}};
   if (o.head_dim) c["head_dim"] = o.head_dim;
+  if (gemma) {
+    const uint32_t head_dim = o.head_dim ? o.head_dim : o.d_model / o.n_heads;
+    c["head_dim"] = c["query_pre_attn_scalar"] = head_dim;
+  }
+  // Scales that change nothing.
+  if (o.architecture == "minicpm") {
+    c["scale_emb"] = 1, c["scale_depth"] = std::sqrt(double(o.n_layers)), c["dim_model_base"] = o.d_model;
+  }
   if (gemma) c["sliding_window"] = o.window, c["rope_local_base_freq"] = 10000.0;
   return c;
 }

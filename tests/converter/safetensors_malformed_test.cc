@@ -179,6 +179,11 @@ const std::vector<Malformed>& kinds() {
       {"tokenizer that is cut", kTokenizer, "end", text(kTokenizer, "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0")},
       {"no model", kTokenizer, "has no model", text(kTokenizer, "{}")},
       {"two models", kTokenizer, "occurs twice", text(kTokenizer, "{\"model\":{},\"model\":{}}")},
+      {"two of added_tokens", kTokenizer, "the key added_tokens occurs twice", text(kTokenizer, "{\"added_tokens\":[],\"model\":{\"type\":\"BPE\"},\"added_tokens\":[]}")},
+      {"two of normalizer", kTokenizer, "the key normalizer occurs twice", text(kTokenizer, "{\"normalizer\":null,\"model\":{\"type\":\"BPE\"},\"normalizer\":null}")},
+      {"two of pre_tokenizer", kTokenizer, "the key pre_tokenizer occurs twice", text(kTokenizer, "{\"pre_tokenizer\":null,\"model\":{\"type\":\"BPE\"},\"pre_tokenizer\":null}")},
+      {"two of post_processor", kTokenizer, "the key post_processor occurs twice", text(kTokenizer, "{\"post_processor\":null,\"model\":{\"type\":\"BPE\"},\"post_processor\":null}")},
+      {"two of decoder", kTokenizer, "the key decoder occurs twice", text(kTokenizer, "{\"decoder\":null,\"model\":{\"type\":\"BPE\"},\"decoder\":null}")},
       {"WordPiece", kTokenizer, "WordPiece", tokenizer([](Json& t) { t["model"]["type"] = "WordPiece"; })},
       {"neither bytes nor pieces", kTokenizer, "neither", tokenizer([](Json& t) { t["pre_tokenizer"] = nullptr, t["decoder"] = nullptr; })},
       {"bytes and pieces", kTokenizer, "both", tokenizer([](Json& t) { t["model"]["byte_fallback"] = true; })},
@@ -242,6 +247,22 @@ TEST_CASE("each kind of malformed folder is refused by file, place and reason", 
     CHECK(largest <= (1 << 20) + 4 * std::filesystem::file_size(folder + "/config.json") + 16 * bytes);
     CHECK(!std::filesystem::exists(output));
   }
+}
+
+TEST_CASE("a JSON file of more than 1 GiB is refused as such, one of 1 GiB is read", "[converter][hostile][safetensors]") {
+  TemporaryFolder place;
+  const std::string name = GENERATE(kConfig, kIndex, kTokenizer), folder = place / "model", path = folder + "/" + name;
+  small_folder().write(folder);
+  GgufBuilder::write_bytes(path, "[");
+  const auto message = [&](uint64_t size) {
+    std::filesystem::resize_file(path, size);  // a hole: it takes no room
+    const auto report = convert_file(folder, place / "m.slm");
+    REQUIRE(!report.ok());
+    CHECK(report.error().place == path);
+    return report.error().message;
+  };
+  CHECK(message(kMaxJsonFileBytes + 1).find("1073741825 bytes of JSON") != std::string::npos);
+  CHECK(message(kMaxJsonFileBytes).find("bytes of JSON") == std::string::npos);
 }
 
 TEST_CASE("every cut of each file of a folder is refused without a large allocation", "[converter][hostile][safetensors]") {

@@ -105,7 +105,8 @@ TEST_CASE("the source of a folder is found equal weight by weight", "[converter]
   REQUIRE(got.error == "");
   ConvertedModel model;
   for (const fb::Tensor* t : *got.slm->header().tensors()) {
-    model.tensors.push_back({t->source_name()->str(), "any", t->rows(), t->cols()});
+    const std::string format = got.slm->header().formats()->Get(t->format())->name()->str();
+    model.tensors.push_back({t->source_name()->str(), format, t->rows(), t->cols()});
   }
   model.read = [&](size_t index, uint32_t first, uint32_t n, float* out) -> Status {
     SlmWeights slm(place / "toy.slm");
@@ -178,6 +179,38 @@ TEST_CASE("MiniCPM's scales become the embedding's, eps and the last norm", "[co
   CHECK(scaled.config().norm_eps() == float(double(1e-5f) / (branch * branch)));
   const std::vector<float> after = scaled.slm->row(*scaled.slm->find(fb::Role::OutputNorm, -1), 0);
   for (size_t i = 0; i < after.size(); ++i) REQUIRE(after[i] == before[i] * 0.25f);
+}
+
+TEST_CASE("MiniCPM without one of its scales is refused", "[converter][safetensors]") {
+  TemporaryFolder place;
+  for (const char* key : {"scale_emb", "scale_depth", "dim_model_base"}) {
+    ToyFolder toy = toy_folder(family("minicpm"));
+    toy.config.erase(key);
+    CHECK(Converted(place, toy).error.find(std::string(key) + " is missing") != std::string::npos);
+  }
+}
+
+// What the file of Gemma 3 4B leaves out is what the transformers library's own configuration class has.
+TEST_CASE("numbers that published files of Gemma 3 leave out have the family's values", "[converter][safetensors]") {
+  TemporaryFolder place;
+  ToyFolderOptions o = family("gemma3");
+  o.model.n_heads = 8, o.model.n_kv_heads = 4, o.model.head_dim = 256, o.model.n_layers = 1;
+  ToyFolder toy = toy_folder(o);
+  for (const char* key : {"num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings",
+                          "rms_norm_eps", "sliding_window", "query_pre_attn_scalar", "tie_word_embeddings"}) {
+    toy.config.erase(key);
+  }
+  toy.config = {{"model_type", "gemma3"}, {"text_config", toy.config}};
+  Converted got(place, toy);
+  REQUIRE(got.error == "");
+  CHECK(got.config().n_ctx() == 131072);
+  CHECK(got.config().norm_eps() == 1e-6f);
+  const auto* layer = got.config().layers()->Get(0);
+  CHECK(layer->n_heads() == 8);
+  CHECK(layer->n_kv_heads() == 4);
+  CHECK(layer->head_dim() == 256);
+  CHECK(layer->window() == 4096);
+  CHECK(layer->attn_scale() == 0.0625f);
 }
 
 TEST_CASE("a model in several files is the same as in one", "[converter][safetensors]") {
@@ -356,7 +389,58 @@ TEST_CASE("a way to cut text that is not known is told, not guessed silently", "
   REQUIRE(got.error == "");
   CHECK(got.notices.find("a|b+") != std::string::npos);
   CHECK(got.notices.find("NFC") != std::string::npos);
-  CHECK(got.slm->header().vocab()->pre()->str() == "default");
+  CHECK(got.slm->header().vocab()->pre()->str() == "unknown");
+  CHECK(got.notices.find("cannot be run") != std::string::npos);
+}
+
+TEST_CASE("published ways to cut text get their names, spelled with escapes or without", "[converter][safetensors]") {
+  TemporaryFolder place;
+  const std::string words = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)";
+  const std::string seed = words + R"(\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  std::string plain = seed;
+  for (const auto& [from, to] : {std::pair("\\r", "\r"), std::pair("\\n", "\n")}) {
+    for (size_t at; (at = plain.find(from)) != plain.npos;) plain.replace(at, 2, to);
+  }
+  const std::string rest = R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  const std::pair<const char*, std::vector<std::string>> known[] = {
+      {"seed-coder", {seed}},
+      {"seed-coder", {plain}},
+      {"minicpm5", {"\\p{N}{1,3}", words + R"(\p{N}+|)" + rest}},
+      {"llama-bpe", {words + R"(\p{N}{1,3}|)" + rest}},
+      {"qwen2", {words + R"(\p{N}|)" + rest}},
+      {"unknown", {words + R"(\p{N}+|)" + rest}},
+  };
+  for (const auto& [name, patterns] : known) {
+    CAPTURE(name);
+    ToyFolder toy = toy_folder(family("llama"));
+    Json steps = Json::array();
+    for (const std::string& pattern : patterns) {
+      steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}});
+    }
+    steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
+    toy.tokenizer["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", steps}};
+    Converted got(place, toy);
+    REQUIRE(got.error == "");
+    CHECK(got.slm->header().vocab()->pre()->str() == name);
+  }
+}
+
+TEST_CASE("the output never replaces a file of the folder", "[converter][safetensors]") {
+  TemporaryFolder place;
+  ToyFolder toy = toy_folder(family("llama"));
+  toy.files["chat_template.jinja"] = "x";
+  toy.files["generation_config.json"] = "{}";
+  toy.write(place / "model");
+  const std::vector<std::string> files = source_files(place / "model");
+  REQUIRE(files.size() >= 5);
+  for (const std::string& file : files) {
+    CAPTURE(file);
+    const std::string before = read_small_file(file, 16 << 20).value();
+    const auto result = convert_file(place / "model", file);
+    REQUIRE(!result.ok());
+    CHECK(result.error().code == Code::kUsage);
+    CHECK(read_small_file(file, 16 << 20).value() == before);
+  }
 }
 
 TEST_CASE("folders that lack something say what", "[converter][safetensors]") {

@@ -256,6 +256,8 @@ TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is re
     const int32_t prompt[3] = {4, 5, 6};
     int calls = 0;
     sluice_status generate = SLUICE_OK, feed = SLUICE_OK, truncate = SLUICE_OK, create = SLUICE_OK, probe = SLUICE_OK;
+    sluice_status collect = SLUICE_OK, squares = SLUICE_OK;
+    bool squares_told_busy = false;
   } user{this, second.get()};
   sluice_request request = SLUICE_REQUEST_INIT;
   request.prompt = user.prompt, request.n_prompt = 3, request.max_tokens = 1, request.user = &user;
@@ -271,6 +273,12 @@ TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is re
       user.feed = sluice_session_feed(user.second, user.prompt, 3, nullptr, nullptr, nullptr, nullptr);
       user.create = sluice_session_create(user.opened->engine.get(), &none, nullptr);
       user.probe = sluice_engine_probe(user.opened->engine.get(), &probe, nullptr);
+      user.collect = sluice_engine_collect_inputs(user.opened->engine.get(), nullptr);
+      float mean = 0;
+      uint64_t rows = 0;
+      sluice_error error = SLUICE_ERROR_INIT;
+      user.squares = sluice_engine_input_squares(user.opened->engine.get(), "blk.0.attn_q.weight", &mean, 1, &rows, &error);
+      user.squares_told_busy = std::string(error.message).find("busy") != std::string::npos;
     }).join();
     user.truncate = sluice_session_truncate(user.opened->session.get(), 0, nullptr);
     ++user.calls;
@@ -278,9 +286,59 @@ TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is re
   };
   REQUIRE(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
   REQUIRE(user.calls == 1);
-  for (const sluice_status status : {user.generate, user.feed, user.truncate, user.create, user.probe})
+  for (const sluice_status status : {user.generate, user.feed, user.truncate, user.create, user.probe, user.collect, user.squares})
     CHECK(status == SLUICE_USAGE);
+  CHECK(user.squares_told_busy);
   CHECK(sluice_session_feed(second.get(), user.prompt, 3, nullptr, nullptr, nullptr, &error) == SLUICE_OK);
+}
+
+TEST_CASE("inputs are collected by the reference device only, and told by name, width and time", "[runtime][door]") {
+  Opened cpu;
+  std::vector<float> means(4096);
+  uint64_t rows = 77;
+  const auto squares = [&](sluice_engine* engine, const char* tensor, size_t columns) {
+    return sluice_engine_input_squares(engine, tensor, means.data(), columns, &rows, &cpu.error);
+  };
+  constexpr const char* kQ = "blk.0.attn_q.weight";
+  CHECK(sluice_engine_collect_inputs(cpu.engine.get(), &cpu.error) == SLUICE_USAGE);
+  PlanPtr plan;
+  EnginePtr engine;
+  SessionPtr session;
+  sluice_options options = SLUICE_OPTIONS_INIT;
+  options.n_ctx = 64, options.device = "reference";
+  REQUIRE(sluice_plan_make(cpu.model.get(), &options, out(plan), &cpu.error) == SLUICE_OK);
+  REQUIRE(sluice_engine_create(cpu.model.get(), plan.get(), nullptr, nullptr, out(engine), &cpu.error) == SLUICE_OK);
+  REQUIRE(sluice_session_create(engine.get(), out(session), &cpu.error) == SLUICE_OK);
+  const size_t width = [&] {
+    Text text;
+    REQUIRE(sluice_model_describe(cpu.model.get(), text.out(), &cpu.error) == SLUICE_OK);
+    const auto facts = nlohmann::json::parse(text.view());
+    for (const auto& tensor : facts["tensors"]) {
+      if (tensor["name"] == kQ) return tensor["cols"].get<size_t>();
+    }
+    return size_t{0};
+  }();
+  REQUIRE(width > 0);
+  CHECK(squares(engine.get(), kQ, width) == SLUICE_USAGE);  // before anything is collected
+  REQUIRE(sluice_engine_collect_inputs(engine.get(), &cpu.error) == SLUICE_OK);
+  CHECK(squares(engine.get(), kQ, width) == SLUICE_USAGE);  // before anything was computed
+  const int32_t tokens[] = {4, 5, 6};
+  REQUIRE(sluice_session_feed(session.get(), tokens, 3, nullptr, nullptr, nullptr, &cpu.error) == SLUICE_OK);
+  CHECK(squares(engine.get(), kQ, width - 1) == SLUICE_USAGE);
+  CHECK(squares(engine.get(), kQ, width + 1) == SLUICE_USAGE);
+  CHECK(squares(engine.get(), "blk.0.attn_norm.weight", width) == SLUICE_USAGE);
+  CHECK(squares(engine.get(), "no such tensor", width) == SLUICE_USAGE);
+  CHECK(std::string(cpu.error.place) == "no such tensor");
+  CHECK(rows == 77);
+  CHECK(squares(engine.get(), kQ, width) == SLUICE_OK);
+  CHECK(rows == 3);
+  for (size_t i = 0; i < width; ++i) CHECK(means[i] > 0);
+
+  CHECK(sluice_engine_collect_inputs(nullptr, nullptr) == SLUICE_USAGE);
+  CHECK(squares(nullptr, kQ, width) == SLUICE_USAGE);
+  CHECK(squares(engine.get(), nullptr, width) == SLUICE_USAGE);
+  CHECK(sluice_engine_input_squares(engine.get(), kQ, nullptr, width, &rows, nullptr) == SLUICE_USAGE);
+  CHECK(sluice_engine_input_squares(engine.get(), kQ, means.data(), width, nullptr, nullptr) == SLUICE_USAGE);
 }
 
 TEST_CASE_METHOD(Opened, "a plan describes itself and an engine counts its memory", "[runtime][door]") {

@@ -19,6 +19,7 @@ enum class QuantizeTo { kKeep, kQ8, kQ4, kQ4Small };
 struct ConvertOptions {
   QuantizeTo quantize = QuantizeTo::kKeep;
   std::string importance;  // path of an importance file; empty: none
+  int n_threads = 0;       // 0: as many as compute well here and fit the memory; the output is the same
   // Called now and then with bytes of weights written and their total; false cancels (kCancelled).
   std::function<bool(uint64_t done, uint64_t total)> progress;
   std::function<void(const std::string& line)> notice;  // things a person should know (requantized tensors, …)
@@ -51,7 +52,7 @@ struct ConvertedModel {
 
 struct CheckedType {
   std::string type, format;  // in the source, in the model
-  std::string remark;        // why weights of this type may differ ("rounded to float32"); empty: they may not
+  std::string remark;        // why weights may differ ("rounded to float32", "quantized"); empty: they may not
   uint32_t tensors = 0;
   uint64_t weights = 0, different = 0;
 };

@@ -199,7 +199,7 @@ SLUICE_API sluice_status sluice_engine_probe(sluice_engine* engine, sluice_probe
 SLUICE_API sluice_status sluice_engine_collect_inputs(sluice_engine* engine, sluice_error* error);
 /* Mean square of each input column of one matrix, by its name in the source, over *n_rows activations; `columns` must be
  * the tensor's columns. SLUICE_USAGE for what is no matrix, or before anything was collected. */
-SLUICE_API sluice_status sluice_engine_input_squares(const sluice_engine* engine, const char* tensor, float* means,
+SLUICE_API sluice_status sluice_engine_input_squares(sluice_engine* engine, const char* tensor, float* means,
                                                      size_t columns, uint64_t* n_rows, sluice_error* error);
 
 SLUICE_API sluice_status sluice_session_create(sluice_engine* engine, sluice_session** session, sluice_error* error);
