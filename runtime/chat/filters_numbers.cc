@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "runtime/chat/digits.h"
 #include "runtime/chat/filters.h"
 #include "runtime/chat/json_reader.h"
 #include "runtime/chat/strings.h"
@@ -62,7 +63,8 @@ std::optional<double> read_float(std::string_view s) {
   const bool negative = !s.empty() && s[0] == '-';
   size_t i = negative || (!s.empty() && s[0] == '+');
   const double sign = negative ? -1 : 1;
-  const std::string word = to_lower(s.substr(i, 9));
+  std::string word;  // byte by byte: the text may be anything, and is not to be cut inside a character
+  for (const char ch : s.substr(i, 9)) word += ch >= 'A' && ch <= 'Z' ? char(ch | 0x20) : ch;
   if (word == "inf" || word == "infinity") return sign * std::numeric_limits<double>::infinity();
   if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
   std::string whole, part, exponent;
@@ -94,7 +96,7 @@ Value f_int(const FilterCall& c) {
   if (c.v.integral()) return Value::integer(c.v.as_int());
   if (c.v.is(Kind::kFloat)) return std::isnan(c.v.d) ? otherwise : whole_part(c, c.v.d);
   if (!c.v.is(Kind::kString) || !c.in.work(kParseWork * c.v.text().size())) return otherwise;
-  const std::string_view s = strip(c.v.text(), nullptr, true, true);
+  const std::string s = with_ascii_digits(strip(c.v.text(), nullptr, true, true));
   const ReadInteger read = read_integer(s, base);
   if (read.too_large) return c.in.fail("an integer is too large");
   if (read.found) return Value::integer(read.n);
@@ -107,7 +109,8 @@ Value f_float(const FilterCall& c) {
   if (c.v.numeric()) return Value::number(c.v.as_double());
   const Value* otherwise = c.get(0, "default");
   if (c.v.is(Kind::kString) && c.in.work(kParseWork * c.v.text().size())) {
-    if (const auto number = read_float(strip(c.v.text(), nullptr, true, true))) return Value::number(*number);
+    const auto number = read_float(with_ascii_digits(strip(c.v.text(), nullptr, true, true)));
+    if (number) return Value::number(*number);
   }
   return otherwise ? *otherwise : Value::number(0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The methods of Python's str, and of Markup where a text is safe.
 #include "runtime/chat/calls.h"
+#include "runtime/chat/digits.h"
 #include "runtime/chat/strings.h"
 #include "runtime/chat/text_format.h"
 #include "runtime/tokenizer/unicode.h"
@@ -66,7 +67,9 @@ Value is_kind(std::string_view name, const std::string& s) {
   if (name == "isascii") return Value::boolean(s.empty() || all_letters(s, [](uint32_t l) { return l < 0x80; }));
   if (name == "isalpha") return all([](uint32_t l) { return (class_of(l) & kLetter) != 0; });
   if (name == "isalnum") return all([](uint32_t l) { return (class_of(l) & (kLetter | kNumber)) != 0; });
-  return all([](uint32_t l) { return (class_of(l) & kNumber) != 0; });  // isdigit, isdecimal, isnumeric
+  if (name == "isdecimal") return all([](uint32_t l) { return decimal_value(l) >= 0; });
+  if (name == "isdigit") return all(is_digit);
+  return all([](uint32_t l) { return (class_of(l) & kNumber) != 0; });  // isnumeric
 }
 
 Value parts_of(const MethodCall& c, const Value& self, const std::vector<std::string_view>& parts,

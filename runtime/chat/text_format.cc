@@ -23,7 +23,8 @@ uint64_t magnitude(int64_t i) { return i < 0 ? uint64_t(0) - uint64_t(i) : uint6
 // [[fill]align][sign][#][0][width][,][.precision][type]
 struct Spec {
   std::string fill = " ";
-  char align = 0;  // < > ^ or = (between sign and digits); 0: as the kind of value has it
+  char align = 0;     // < > ^ or = (between sign and digits); 0: as the kind of value has it
+  bool zero = false;  // numbers without an align have =
   char sign = '-', grouping = 0, type = 0;
   bool alternate = false;
   int64_t width = 0, precision = -1;
@@ -40,10 +41,12 @@ std::optional<Spec> parse_spec(std::string_view s) {
   static constexpr std::string_view kAligns = "<>=^";
   Spec spec;
   size_t i = 0;
+  bool filled = false;
   std::string_view rest = s;
   const size_t first = s.empty() ? 0 : take_letter(rest).size();
   if (first > 0 && first < s.size() && kAligns.find(s[first]) != kAligns.npos) {
     spec.fill = std::string(s.substr(0, first));
+    filled = true;
     spec.align = s[first];
     i = first + 1;
   } else if (!s.empty() && kAligns.find(s[0]) != kAligns.npos) {
@@ -53,7 +56,8 @@ std::optional<Spec> parse_spec(std::string_view s) {
   if (i < s.size() && s[i] == '#') spec.alternate = ++i > 0;
   if (i < s.size() && s[i] == '0') {
     ++i;
-    if (!spec.align) spec.fill = "0", spec.align = '=';
+    spec.zero = true;
+    if (!filled) spec.fill = "0";
   }
   spec.width = take_number(s, i);
   if (i < s.size() && (s[i] == ',' || s[i] == '_')) spec.grouping = s[i++];
@@ -62,6 +66,9 @@ std::optional<Spec> parse_spec(std::string_view s) {
     spec.precision = take_number(s, i);
   }
   if (i < s.size()) spec.type = s[i++];
+  // Commas are for decimal numbers, underscores also for the other bases.
+  if (spec.grouping && std::string_view(spec.grouping == ',' ? "nbcoxX" : "nc").find(spec.type) != rest.npos)
+    return std::nullopt;
   if (i < s.size() || spec.width > kMostWidth || spec.precision > kMostWidth) return std::nullopt;
   return spec;
 }
@@ -79,14 +86,21 @@ std::string padded(const std::string& sign, const std::string& body, const Spec&
   return fill(room > 0 ? left : 0) + sign + body + fill(room > 0 ? room - left : 0);
 }
 
-// Separators between groups of digits before the point.
-std::string grouped(const std::string& digits, char separator, size_t size) {
-  const size_t whole =
-      size_t(std::find_if_not(digits.begin(), digits.end(), [](char c) { return digit(c) || (c >= 'a' && c <= 'f'); }) -
-             digits.begin());
+// Separators between groups of digits before the point. Zeros that fill the width are grouped too.
+std::string grouped(std::string digits, const Spec& spec, size_t size, size_t sign) {
+  size_t whole = size_t(std::find_if_not(digits.begin(), digits.end(),
+                                         [&](char c) { return digit(c) || (size == 4 && c >= 'a' && c <= 'f'); }) -
+                        digits.begin());
+  if (spec.fill == "0" && spec.align == '=' && whole > 0) {
+    const size_t other = digits.size() - whole + sign, all = size_t(spec.width);
+    size_t wanted = whole;
+    while (wanted + (wanted - 1) / size + other < all) ++wanted;
+    digits.insert(0, wanted - whole, '0');
+    whole = wanted;
+  }
   std::string out;
   for (size_t k = 0; k < digits.size(); ++k) {
-    if (k > 0 && k < whole && (whole - k) % size == 0) out += separator;
+    if (k > 0 && k < whole && (whole - k) % size == 0) out += spec.grouping;
     out += digits[k];
   }
   return out;
@@ -123,7 +137,7 @@ bool format_float(double d, Spec spec, std::string& out) {
   }
   if (spec.type == '%') body += '%';
   if (spec.type >= 'A' && spec.type <= 'Z') body = to_upper(body);
-  if (spec.grouping) body = grouped(body, spec.grouping, 3);
+  if (spec.grouping && std::isfinite(d)) body = grouped(body, spec, 3, sign.size());
   out += padded(sign, body, spec, '>');
   return true;
 }
@@ -136,19 +150,16 @@ bool format_integer(int64_t i, const Spec& spec, std::string& out) {
   char text[72];
   std::string body(text, size_t(std::to_chars(text, text + sizeof text, magnitude(i), base).ptr - text));
   std::string sign = i < 0 ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
-  if (spec.grouping) body = grouped(body, spec.grouping, base == 10 ? 3 : 4);
   if (spec.alternate && base != 10) sign += std::string("0") + (base == 16 ? "x" : base == 8 ? "o" : "b");
+  if (spec.grouping) body = grouped(body, spec, base == 10 ? 3 : 4, sign.size());
   if (type == 'X') body = to_upper(body), sign = to_upper(sign);
   out += padded(sign, body, spec, '>');
   return true;
 }
 
 bool format_text(std::string_view text, Spec spec, std::string& out) {
-  if ((spec.type && spec.type != 's') || spec.sign != '-' || spec.alternate || spec.grouping) return false;
-  if (spec.align == '=') {
-    if (spec.fill != "0") return false;
-    spec.align = '<';
-  }
+  if ((spec.type && spec.type != 's') || spec.sign != '-' || spec.alternate || spec.grouping || spec.align == '=')
+    return false;
   if (spec.precision >= 0) text = text.substr(0, letter_offset(text, size_t(spec.precision)));
   out += padded("", std::string(text), spec, '<');
   return true;
@@ -200,7 +211,8 @@ bool convert(Interpreter& in, const Value& v, Conversion c, bool markup, std::st
   if (type == 'c') {
     c.spec.type = 0;
     std::string letter;
-    if (v.integral() && uint64_t(v.as_int()) <= 0x10FFFF)
+    const bool surrogate = v.integral() && v.as_int() >= 0xD800 && v.as_int() <= 0xDFFF;  // no UTF-8 for them
+    if (v.integral() && !surrogate && uint64_t(v.as_int()) <= 0x10FFFF)
       append_utf8(uint32_t(v.as_int()), letter);
     else if (v.is(Kind::kString))
       letter = v.text();
@@ -258,8 +270,9 @@ bool format_value(Interpreter& in, const Value& v, std::string_view spec_text, s
     out += in.printed(v);
     return true;
   }
-  const std::optional<Spec> spec = parse_spec(spec_text);
+  std::optional<Spec> spec = parse_spec(spec_text);
   if (!spec || !in.work(kLetterWork * uint64_t(std::max(spec->width, spec->precision)))) return false;
+  if (v.numeric() && spec->zero && !spec->align) spec->align = '=';
   if (v.integral()) return format_integer(v.as_int(), *spec, out);
   if (v.is(Kind::kFloat)) {
     static constexpr std::string_view kTypes("eEfFgG%\0", 8);

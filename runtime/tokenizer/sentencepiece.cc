@@ -17,9 +17,9 @@ void SentencePiece::consider(uint32_t left) {
   const Symbol& a = symbols_[left];
   if (a.next == kNoSymbol) return;
   uint32_t size = a.size + symbols_[a.next].size;
-  uint32_t at = find_text(vocab_, text_.substr(a.begin, size));
-  if (at == vocab_.text_order()->size()) return;
-  float score = vocab_.scores()->Get(token_at(vocab_, at));
+  const int32_t token = find_plain(vocab_, text_.substr(a.begin, size));
+  if (token < 0) return;
+  const float score = vocab_.scores()->Get(uint32_t(token));
   pairs_.push({std::isnan(score) ? -INFINITY : score, left, size});
 }
 
@@ -50,15 +50,15 @@ void SentencePiece::merge(std::string_view text, std::vector<int32_t>& out) {
   size_t unknown_from = text.size();  // start of the run of symbols that are no tokens
   for (uint32_t i = 0; i < symbols_.size(); i = symbols_[i].next) {
     const Symbol& symbol = symbols_[i];
-    const uint32_t at = find_text(vocab_, text.substr(symbol.begin, symbol.size));
-    if (at == vocab_.text_order()->size()) {
+    const int32_t token = find_plain(vocab_, text.substr(symbol.begin, symbol.size));
+    if (token < 0) {
       unknown_from = std::min<size_t>(unknown_from, symbol.begin);
       continue;
     }
     if (unknown_from < symbol.begin)
       append_unknown(vocab_, text.substr(unknown_from, symbol.begin - unknown_from), out);
     unknown_from = text.size();
-    out.push_back(int32_t(token_at(vocab_, at)));
+    out.push_back(token);
   }
   if (unknown_from < text.size()) append_unknown(vocab_, text.substr(unknown_from), out);
 }

@@ -49,7 +49,8 @@ size_t utf8_length(std::string_view text) {
 uint32_t take_code_point(std::string_view& text) {
   uint8_t b = uint8_t(text[0]);
   size_t n = b < 0x80 ? 1 : b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4;
-  uint32_t c = n == 1 ? b : b & (0xFFu >> (n + 1));
+  if (n > text.size()) n = text.size();  // never beyond the text, even if a caller cut it inside a character
+  uint32_t c = b < 0x80 ? b : b & (0xFFu >> (n + 1));
   for (size_t i = 1; i < n; ++i) c = c << 6 | (uint8_t(text[i]) & 0x3F);
   text.remove_prefix(n);
   return c;

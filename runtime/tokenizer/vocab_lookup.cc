@@ -17,6 +17,17 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text) {
   return at != end && token_text(vocab, *at) == text ? uint32_t(at - order) : none;
 }
 
+int32_t find_plain(const fb::Vocab& vocab, std::string_view text) {
+  for (uint32_t at = find_text(vocab, text); at < vocab.text_order()->size(); ++at) {
+    const uint32_t token = token_at(vocab, at);
+    if (token_text(vocab, token) != text) break;
+    const fb::TokenType type = token_type(vocab, token);
+    if (type != fb::TokenType::Control && type != fb::TokenType::Unknown && type != fb::TokenType::Byte)
+      return int32_t(token);
+  }
+  return -1;
+}
+
 void append_unknown(const fb::Vocab& vocab, std::string_view run, std::vector<int32_t>& out) {
   const auto token_of = [&](char c) { return vocab.byte_tokens()->Get(uint8_t(c)); };
   if (std::all_of(run.begin(), run.end(), [&](char c) { return token_of(c) >= 0; })) {

@@ -25,6 +25,10 @@ uint32_t find_text(const fb::Vocab& vocab, std::string_view text);
 // The token of that place.
 inline uint32_t token_at(const fb::Vocab& vocab, uint32_t place) { return vocab.text_order()->Get(place); }
 
+// The first token with this text that plain text may become, -1 if there is none: control tokens, the unknown token and
+// byte tokens have texts too, but stand for something else.
+int32_t find_plain(const fb::Vocab& vocab, std::string_view text);
+
 // Appends what stands for text without a token: its byte tokens, or one unknown token where the vocabulary lacks any of
 // them.
 void append_unknown(const fb::Vocab& vocab, std::string_view run, std::vector<int32_t>& out);

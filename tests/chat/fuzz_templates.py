@@ -25,10 +25,10 @@ VARIABLES = {
 NAMES = list(VARIABLES)
 LITERALS = ["0", "1", "2", "-1", "5", "1.5", "0.1", "1e3", "'a'", "'b c'", "''", "'A,b,,c'", "\"x'y\"", "none", "true", "False",
             "[]", "[1, 2]", "['x', 'y', 'x']", "(1, 2)", "('a',)", "{'a': 1, 'b': [2]}", "{}", "'%s'", "'{}'", "'<b>'", "'\\n'",
-            "[1, 1.0, true]", "['B', 'a', 'b']", "undefined_name"]
+            "[1, 1.0, true]", "['B', 'a', 'b']", "undefined_name", "'1_0'", "' 007 '", "'.5e1'", "'²٣'", "'½'"]
 FILTERS = ["abs", "capitalize", "count", "default('D')", "default('D', true)", "d", "dictsort", "dictsort(true)",
            "dictsort(by='value')", "dictsort(reverse=true)", "escape", "e", "first", "float", "float(1.5)", "forceescape", "int", "int(9)",
-           "int(3, 16)", "items|list", "join", "join(', ')", "join('-', attribute='name')", "last", "length", "list", "lower",
+           "int(3, 16)", "int(3, 0)", "items|list", "join", "join(', ')", "join('-', attribute='name')", "last", "length", "list", "lower",
            "map('upper')|list", "map(attribute='name')|list", "map(attribute='none', default='-')|join(',')", "max", "min",
            "reject('none')|list", "reject|list", "rejectattr('age', 'gt', 1)|list", "replace('a', 'bb')", "replace('', '.')",
            "replace('l', 'L', 1)", "reverse|list", "reverse", "round", "round(1)", "round(2, 'floor')", "round(0, 'ceil')", "round(-1)", "safe",
@@ -46,7 +46,7 @@ METHODS = ["upper()", "lower()", "strip()", "strip('Hu ')", "lstrip()", "rstrip(
            "split(none, 1)", "splitlines()", "splitlines(true)", "startswith('H')", "startswith(('x', 'S'))", "endswith('u')", "endswith('')",
            "replace('l', 'L')", "replace('l', 'L', 1)", "find('o')", "find('zz')", "rfind('o')", "find('o', 5)", "find('o', 2, 4)", "index('e')",
            "count('l')", "count('l', 3)", "title()", "capitalize()", "swapcase()", "casefold()", "center(30, '*')", "ljust(25, '.')",
-           "rjust(25)", "zfill(30)", "isdigit()", "isalpha()", "isalnum()", "isspace()", "islower()", "isupper()", "istitle()", "isnumeric()",
+           "rjust(25)", "zfill(30)", "isdigit()", "isalpha()", "isalnum()", "isspace()", "islower()", "isupper()", "istitle()", "isnumeric()", "isdecimal()",
            "isascii()", "partition(',')", "rpartition(' ')", "partition('zz')", "removeprefix('He')", "removesuffix('u\\'')", "join(['1', '2'])",
            "join(w)", "join(l)", "join('abc')", "format(1, a=2)", "format(*l)", "items()", "items()|list", "keys()", "keys()|list", "values()|list",
            "get('k')", "get('zz')", "get('zz', 4)", "get('zz', default=4)", "count(1)", "index(1)", "k", "n", "zz", "zz.y", "name", "first",
@@ -58,7 +58,7 @@ BINARY = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", 
 FORMATS = ["%s", "%d", "%5d", "%-5d|", "%05d", "%+d", "% d", "%x", "%X", "%#x", "%o", "%f", "%.2f", "%8.3f", "%e", "%g", "%.3g", "%%", "%r",
            "%10s", "%-10s|", "%.2s", "%c", "%i", "%G", "%E", "%.0f", "%#o", "%+.1e", "%.5d", "%(k)s", "%(n)03d"]
 SPECS = ["", ":>10", ":<10", ":^10", ":*^11", ":05", ":05d", ":+d", ":,", ":_", ":x", ":#x", ":X", ":b", ":o", ":.2f", ":8.2f", ":.3", ":e", ":g", ":%",
-         ":.1%", ":s", ":10s", ":.2s", "!r", "!s", "!r:>12", ":n", ":=5", ":#o", ": d", ":,.2f", ":.0f", ":G", "0", "1", "k", "0[k]", "0[0]"]
+         ":.1%", ":s", ":10s", ":.2s", "!r", "!s", "!r:>12", ":n", ":=5", ":#o", ": d", ":,.2f", ":.0f", ":G", ":010,", ":<05", ":*<05", ":=05", ":012_x", ":,x", ":020,.1f", "0", "1", "k", "0[k]", "0[0]"]
 
 
 class Maker:

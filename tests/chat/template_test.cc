@@ -103,6 +103,16 @@ const Row kRows[] = {
      R"( 3.14|42    |-002.5|+7|ff|0o10|1.234568e+04|0.000123|        ab|xy|q|'r'|%1-002)"},
     {R"({{ '{:>6}|{:<6}|{:^6}|{:*^7}|{:06.2f}|{:,}|{:x}|{:+}|{!r}|{:.1%}'.format('a', 'b', 'c', 'd', 3.14159, 1234567, 255, 5, 'q', 0.256) }}{{ '{0[name]}{1}'.format(users[0], 9) }})",
      R"(     a|b     |  c   |***d***|003.14|1,234,567|ff|+5|'q'|25.6%bo9)"},
+    {R"({{ '{:010,}|{:09,}|{:08,}|{:012,}|{:015,.2f}|{:010,}|{:012,.1%}'.format(1234567, 1234567, 1234567, 1234567, -1234.5, -1, 0.5) }} {{ '{:#012_x}|{:012_x}'.format(65535, 65535) }})",
+     R"(01,234,567|1,234,567|1,234,567|0,001,234,567|-000,001,234.50|-0,000,001|0,000,050.0% 0x0_0000_ffff|00_0000_ffff)"},
+    {R"({{ '{:<05d}|{:>05d}|{:^05}|{:*<05}|{:=05}'.format(7, 7, 7, 7, -7) }} {{ '{:<05}|{:05}|{:>05}|{:*<3}'.format('a', 'a', 'a', 'a') }})",
+     R"(70000|00007|00700|7****|-0007 a0000|a0000|0000a|a**)"},
+    {R"({{ '½²٣'.isnumeric() }} {{ '½'.isdigit() }} {{ '½'.isdecimal() }} {{ '²①'.isdigit() }} {{ '²'.isdecimal() }} {{ '٣7'.isdecimal() }} {{ 'Ⅷ'.isdigit() }} {{ ''.isdigit() }})",
+     R"(True False False True False True False False)"},
+    {R"({{ '1_0'|float }} {{ ' 12_000 '|int }} {{ 'nan'|float }} {{ '-Infinity'|float }} {{ '1__0'|int }} {{ '_1'|int(5) }} {{ '007'|float }} {{ '.5'|float }} {{ '5.'|float }} {{ '1e999'|float }} {{ '.'|float }} {{ '1e'|float(2) }})",
+     R"(10.0 12000 nan -inf 0 5 7.0 0.5 5.0 inf 0.0 2)"},
+    {R"({{ '0x1F'|int(0, 16) }} {{ '0b11'|int(0, 0) }} {{ '0x_f'|int(0, 16) }} {{ '12'|int(0, 99) }} {{ 'z'|int('d') }} {{ '1e3'|int }} {{ 'inf'|int(4) }} {{ '٣'|int }} {{ '12½'|int(7) }} {{ '1٣.٥'|float }})",
+     R"(31 3 15 12 d 1000 4 3 7 13.5)"},
     {R"({{ 'one two three four'|truncate(11) }}|{{ 'one two three four'|truncate(11, true) }}|{{ 'short'|truncate(3, leeway=5) }}|{{ range(7)|slice(3, 0)|list }}|{{ 'a b/ü?'|urlencode }}|{{ {'k y': 'ü'}|urlencode }})",
      R"(one two...|one two ...|short|[[0, 1, 2], [3, 4, 0], [5, 6, 0]]|a%20b/%C3%BC%3F|k+y=%C3%BC)"},
     {R"({{ users|sort(attribute='age,name')|map(attribute='name')|list }}{{ [[2, 'b'], [1, 'c'], [1, 'a']]|sort }}{{ [none, none]|sort }}{{ m.keys() }}{{ m|attr('b') }}{{ 25|round(-1) }}{{ 7|round(2) }})",
@@ -195,6 +205,12 @@ TEST_CASE("errors name the line and the construct", "[chat]") {
   CHECK(refusal("{{ dict(a=1, **{'a': 2}) }}") == "line 1: the argument 'a' is given twice");
   CHECK(refusal("{% for x in xs %}{{ loop(xs) }}{% endfor %}") ==
         "line 1: only the loop variable of a running {% for … recursive %} can be called");
+  for (const char* spec : {"{:,x}", "{:,b}", "{:,n}", "{:_n}", "{:,c}"}) {
+    CHECK(refusal("{{ '" + std::string(spec) + "'.format(3) }}").find("or is not supported") != std::string::npos);
+  }
+  for (const char* spec : {"{:0=5}", "{:=05}", "{:,}"}) {
+    CHECK(refusal("{{ '" + std::string(spec) + "'.format('a') }}").find("or is not supported") != std::string::npos);
+  }
   CHECK(refusal("{{ '%y' % 1 }}") == "line 1: the format '%y' does not suit a int, or is not supported");
   CHECK(refusal("{% macro f() %}{% endmacro %}{% call f() %}{% endcall %}") ==
         "line 1: macro 'f' has no use for a caller");

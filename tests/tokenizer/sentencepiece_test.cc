@@ -66,6 +66,30 @@ TEST_CASE("user-defined tokens are cut out before merging even when special toke
         std::vector<int32_t>{v.id("a"), v.id("\n\n")});  // <, s and > are no tokens and have no byte token
 }
 
+TEST_CASE("plain text never becomes a control, unknown or byte token, though their texts could be merged",
+          "[tokenizer]") {
+  SmallVocab v(fb::VocabKind::SentencePieceBpe, {
+                                                    {"<unk>", fb::TokenType::Unknown},
+                                                    {"<s>", fb::TokenType::Control},
+                                                    {"<0x61>", fb::TokenType::Byte},
+                                                    {"~", fb::TokenType::Control},
+                                                    {"<", fb::TokenType::Normal, -1},
+                                                    {"s", fb::TokenType::Normal, -1},
+                                                    {">", fb::TokenType::Normal, -1},
+                                                    {"<s", fb::TokenType::Normal, -2},
+                                                    {"<unk", fb::TokenType::Normal, -2},
+                                                    {"<0x61", fb::TokenType::Normal, -2},
+                                                    {"s>", fb::TokenType::Control},
+                                                    {"s>", fb::TokenType::Normal, -3},
+                                                });
+  v.t.unk = 0;
+  Tokenizer t = v.open();
+  CHECK(encode(t, "<s>") == std::vector<int32_t>{v.id("<s"), v.id(">")});
+  CHECK(encode(t, "ss>") == std::vector<int32_t>{v.id("s"), 11});  // the second token of this text
+  CHECK(encode(t, "<~s") == std::vector<int32_t>{v.id("<"), 0, v.id("s")});
+  CHECK(encode(t, "<s>", {false, true}) == std::vector<int32_t>{1});
+}
+
 TEST_CASE("beginning and end are added where the model asks for it", "[tokenizer]") {
   SmallVocab v = words_vocab();
   v.t.bos = 1;
