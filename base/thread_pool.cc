@@ -2,7 +2,6 @@
 #include "base/thread_pool.h"
 
 #include <linux/futex.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/cpu_count.h"
+#include "base/signals_blocked.h"
 
 namespace sluice {
 
@@ -96,24 +96,6 @@ struct ThreadPool::State {
     for (std::thread& worker : workers) worker.join();
   }
 };
-
-namespace {
-
-// Signals are for the caller's threads: a worker that ran a handler would hold up the whole step. Threads inherit the
-// mask; the caller's own is restored on every way out, a failed allocation included.
-struct SignalsBlocked {
-  sigset_t before;
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-};
-
-}  // namespace
 
 ThreadPool::ThreadPool() : state_(std::make_unique<State>()) {}
 
