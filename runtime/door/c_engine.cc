@@ -48,6 +48,8 @@ void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* inf
   e.device().isa.copy(i.isa, sizeof i.isa - 1);
   i.load_s = engine->load_s;
   i.weight_bytes_per_token = e.plan().weight_bytes_per_token;
+  i.streamed_bytes_per_token = e.plan().streamed_bytes_per_token;
+  std::string_view(BulkReader::path_name(e.read_path())).copy(i.io, sizeof i.io - 1);
   write_struct(i, info);
 }
 

@@ -19,16 +19,21 @@ Status check_threads(int32_t n_threads) {
   return make_error(Code::kUsage, "threads", kNoOffset, "%d threads, 1 to %d are possible", n_threads, kMaxThreads);
 }
 
+Status check_bandwidth(const char* option, double GB_s) {
+  if (GB_s >= 0 && GB_s <= kMaxReadGBs) return {};
+  return make_error(Code::kUsage, option, kNoOffset, "%g is no bandwidth", GB_s);
+}
+
 // The device is asked what it would need; it and its threads are gone again when the plan is made.
 Result<Plan> plan_for(const Model& model, const sluice_options& o) {
   SLUICE_DO(check_threads(o.n_threads));
-  if (!(o.read_GB_s >= 0 && o.read_GB_s <= kMaxReadGBs))
-    return make_error(Code::kUsage, "read_GB_s", kNoOffset, "%g is no bandwidth", o.read_GB_s);
+  SLUICE_DO(check_bandwidth("read_GB_s", o.read_GB_s));
+  SLUICE_DO(check_bandwidth("disk_GB_s", o.disk_GB_s));
   if (o.kv_type != nullptr && std::string_view(o.kv_type) != "q8")
     return make_error(Code::kUsage, "kv_type", kNoOffset, "\"%s\" is not known, \"q8\" is", o.kv_type);
   SLUICE_TRY(const ModelTensors tensors, find_tensors(model));
   Machine machine = this_machine(o.n_threads);
-  machine.read_GB_s = o.read_GB_s;
+  machine.read_GB_s = o.read_GB_s, machine.disk_GB_s = o.disk_GB_s;
   SLUICE_TRY(const std::unique_ptr<ThreadPool> pool, ThreadPool::create(machine.n_threads));
   const std::string device = o.device ? o.device : "auto";
   SLUICE_TRY(const std::unique_ptr<Backend> backend, create_backend(device, *pool));
@@ -38,8 +43,8 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
   profile.kv_type = backend->info().kv_type;
   profile.usual_rows = backend->info().usual_rows;
   profile.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
-  return make_plan(shape_of(model, tensors), {machine.n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows}, machine,
-                   profile);
+  return make_plan(shape_of(model, tensors), {machine.n_threads, o.memory_bytes, o.n_ctx, o.max_rows, o.max_logit_rows},
+                   machine, profile);
 }
 
 std::string describe_plan(const Plan& plan) {
@@ -47,12 +52,21 @@ std::string describe_plan(const Plan& plan) {
   json.object().member("fits", plan.fits()).member("budget_bytes", plan.budget_bytes);
   json.member("planned_bytes", plan.planned_bytes).member("minimum_bytes", plan.minimum_bytes).key("parts").object();
   for (size_t p = 0; p < size_t(Part::kCount); ++p) json.member(part_name(Part(p)), plan.parts[p]);
-  json.end_object().member("streamed_bytes_per_token", 0).member("weight_bytes_per_token", plan.weight_bytes_per_token);
+  json.end_object()
+      .member("streamed_bytes_per_token", plan.streamed_bytes_per_token)
+      .member("weight_bytes_per_token", plan.weight_bytes_per_token);
   json.member("kv_bytes_per_token", plan.kv_bytes_per_token);
-  if (plan.read_GB_s > 0) {
+  if (plan.predicted_decode_tok_s > 0) {
     json.key("predicted").object().member("decode_tok_s", plan.predicted_decode_tok_s);
-    json.member("read_GB_s", plan.read_GB_s).end_object();
+    json.member("read_GB_s", plan.read_GB_s);
+    if (plan.disk_GB_s > 0) json.member("disk_GB_s", plan.disk_GB_s);
+    json.end_object();
   }
+  json.key("window")
+      .object()
+      .member("slots", plan.window.n_slots)
+      .member("slot_bytes", plan.window.slot_bytes)
+      .end_object();
   json.member("n_ctx", plan.n_ctx).member("max_n_ctx", plan.max_n_ctx).member("max_rows", plan.max_rows);
   json.member("threads", plan.n_threads).member("device", std::string_view(plan.device)).end_object();
   return json.take();

@@ -3,8 +3,9 @@
 
 namespace sluice {
 
-Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, Accountant& accountant) {
-  const ActivationLayout layout = activation_layout(shape, max_rows);
+Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes,
+                             Accountant& accountant) {
+  const ActivationLayout layout = activation_layout(shape, max_rows, gather_row_bytes);
   Buffers b;
   SLUICE_TRY(b.block, accountant.allocate(MemoryKind::kActivations, layout.total));
   const auto floats = [&](uint64_t offset) { return reinterpret_cast<float*>(b.block.data() + offset); };

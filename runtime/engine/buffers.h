@@ -10,14 +10,15 @@ namespace sluice {
 
 struct Buffers {
   Block block;
-  float* x[2] = {};                // [max_rows, d_model]: the residual stream; both the same without post-norms
-  float* branch = nullptr;         // [max_rows, d_model]
-  float* q = nullptr;              // [max_rows, n_heads * head_dim]
-  Activations attended, ffn;       // cols is set per layer
-  std::vector<float*> cos, sin;    // per rope table: [max_rows, half]
+  float* x[2] = {};              // [max_rows, d_model]: the residual stream; both the same without post-norms
+  float* branch = nullptr;       // [max_rows, d_model]
+  float* q = nullptr;            // [max_rows, n_heads * head_dim]
+  Activations attended, ffn;     // cols is set per layer
+  std::vector<float*> cos, sin;  // per rope table: [max_rows, half]
   std::byte* gather_rows = nullptr;
 };
 
-Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, Accountant& accountant);
+Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes,
+                             Accountant& accountant);
 
 }  // namespace sluice

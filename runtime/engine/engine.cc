@@ -15,13 +15,14 @@ static_assert(kMaxPlannedContext * kMaxRopeFrequency <= kMaxAngle);
 
 // ---- the token path ----------------------------------------------------------------------------------------------
 
-Status Engine::step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop) {
+Status Engine::step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop, bool logits_follow) {
   const fb::Config& config = model_->config();
   rows_ = {};
+  if (stream_) stream_->begin_step(logits_follow);
   for (const SequenceTokens& s : sequences) {
     const uint32_t first = rows_.n_rows, n = uint32_t(s.tokens.size());
     SLUICE_CHECK(n > 0 && first + n <= max_rows() && s.pos + n <= s.cache->n_ctx());
-    SLUICE_DO(gatherer_->gather(s.tokens, gather_rows_.data() + first));
+    SLUICE_DO(gatherer_->gather(s.tokens, gather_rows_.data() + first, first));
     for (uint32_t r = 0; r < config.ropes()->size(); ++r) {
       const fb::Rope& rope = *config.ropes()->Get(r);
       const std::span inv_freq(rope.inv_freq()->data(), rope.inv_freq()->size());
@@ -37,24 +38,39 @@ Status Engine::step(std::span<const SequenceTokens> sequences, const std::functi
   program_.gather().rows = std::span<const GatherRow>(gather_rows_).first(rows_.n_rows);
 
   // Gather; per layer qkv, attend, project, gate_up, down.
-  constexpr size_t kPhasesOfALayer = 5;
-  for (std::span<const Phase> left = program_.body(); !left.empty();) {
-    const bool ask = stop && rows_.n_rows >= kManyRows;
+  constexpr size_t kPhasesOfALayer = size_t(LayerPhase::kCount);
+  const bool ask = stop && (rows_.n_rows >= kManyRows || stream_);
+  const std::span<const Phase> body = program_.body();
+  for (size_t i = 0, n; i < body.size(); i += n) {
     if (ask && stop()) return make_error(Code::kCancelled, model_->name(), kNoOffset, "cancelled");
-    const size_t n = ask ? std::min(left.size(), kPhasesOfALayer) : left.size();
-    SLUICE_TRY(const Ticket done, backend_->submit(left.first(n), {}));
-    SLUICE_DO(backend_->wait(done));
-    left = left.subspan(n);
+    n = ask ? std::min(body.size() - i, kPhasesOfALayer) : body.size();
+    SLUICE_DO(run(body.subspan(i, n), uint32_t(i)));
   }
   input_squares_.count_rows(rows_.n_rows);
+  return {};
+}
+
+// `number`: of the first of the phases. Those with resident weights go to the device together.
+Status Engine::run(std::span<const Phase> phases, uint32_t number) {
+  while (!phases.empty()) {
+    size_t n = stages_ ? 0 : phases.size();
+    while (n < phases.size() && !stages_->streamed(number + uint32_t(n))) ++n;
+    if (n > 0) {
+      SLUICE_TRY(const Ticket done, backend_->submit(phases.first(n), {}));
+      SLUICE_DO(backend_->wait(done));
+    } else {
+      SLUICE_DO(stages_->run(phases.front(), number));
+      n = 1;
+    }
+    phases = phases.subspan(n), number += uint32_t(n);
+  }
   return {};
 }
 
 Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {
   SLUICE_CHECK(rows.size() <= max_logit_rows());
   program_.head().row_index = rows;
-  SLUICE_TRY(const Ticket done, backend_->submit(program_.head_only(), {}));
-  SLUICE_DO(backend_->wait(done));
+  SLUICE_DO(run(program_.head_only(), uint32_t(program_.body().size())));
   input_squares_.count_head_rows(rows.size());
   return std::span<const float>(logits_.as<float>().first(rows.size() * n_vocab()));
 }
@@ -78,24 +94,30 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   SLUICE_DO(engine->charge_what_others_hold());
   SLUICE_TRY(engine->pool_, ThreadPool::create(plan.n_threads));
   SLUICE_TRY(engine->backend_, create_backend(plan.device, *engine->pool_));
-  SLUICE_TRY(engine->weights_, WeightStore::load(model, *engine->pool_, accountant, plan.strict_budget, progress));
+  SLUICE_DO(engine->load_weights(progress));
   SLUICE_DO(engine->check_formats());
-  SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, accountant));
+  SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, plan.gather_row_bytes, accountant));
   SLUICE_TRY(engine->logits_, accountant.allocate(MemoryKind::kLogits,
                                                   uint64_t(plan.max_logit_rows) * engine->n_vocab() * sizeof(float)));
   SLUICE_DO(engine->backend_->prepare(step_limits(engine->shape_, plan.n_ctx, plan.max_rows, plan.max_logit_rows),
                                       accountant));
   SLUICE_TRY(RowGatherer gatherer, RowGatherer::create(model, engine->tensors_.embedding, engine->weights_,
-                                                       engine->buffers_.gather_rows, accountant));
+                                                       engine->reader_, engine->buffers_.gather_rows, accountant));
   engine->gatherer_ = std::make_unique<RowGatherer>(std::move(gatherer));
   engine->gather_rows_.resize(plan.max_rows);
   engine->sequences_.resize(plan.max_rows);
   engine->program_ = Program(*model, engine->tensors_, engine->weights_, engine->buffers_,
                              engine->logits_.as<float>().data(), &engine->rows_);
+  if (engine->stream_)
+    engine->stages_ =
+        std::make_unique<Stages>(*engine->stream_, *engine->backend_, uint32_t(engine->program_.body().size()) + 1);
   const BackendInfo& info = engine->backend_->info();
-  log(LogLevel::kInfo, "%s: computed by %s (%s) on %d threads, context %u, %llu of %llu bytes planned",
+  log(LogLevel::kInfo,
+      "%s: computed by %s (%s) on %d threads, context %u, %llu of %llu bytes planned, %llu bytes streamed for each "
+      "token",
       model->name().c_str(), info.name.c_str(), info.isa.c_str(), plan.n_threads, plan.n_ctx,
-      (unsigned long long)(plan.planned_bytes), (unsigned long long)(plan.budget_bytes));
+      (unsigned long long)(plan.planned_bytes), (unsigned long long)(plan.budget_bytes),
+      (unsigned long long)(plan.streamed_bytes_per_token));
   return engine;
 }
 
@@ -105,6 +127,32 @@ Status Engine::charge_what_others_hold() {
                                plan_.part(Part::kProgram) + plan_.part(Part::kThreads) + plan_.part(Part::kTables)));
   SLUICE_DO(accountant_.charge(MemoryKind::kHeader, plan_.part(Part::kHeader)));
   return accountant_.charge(MemoryKind::kTokenizer, plan_.part(Part::kTokenizer));
+}
+
+// The pinned pieces, and the window through which the others come.
+Status Engine::load_weights(const Progress& progress) {
+  const bool streams = plan_.window.n_slots > 0;
+  reader_ = BulkReader::open(model_->shared_source(), streams || plan_.strict_budget);
+  Residence residence;
+  WeightStream::Config config;
+  if (streams) {
+    const std::vector<StreamPiece> pieces = stream_pieces(*model_, tensors_, plan_.window.limit_bytes);
+    SLUICE_CHECK(pieces.size() == plan_.window.pinned.size());
+    std::vector<StreamPiece> pinned;
+    const uint32_t head = head_phase_number(uint32_t(tensors_.layers.size()));
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      (plan_.window.pinned[i] ? pinned : config.pieces).push_back(pieces[i]);
+      if (!plan_.window.pinned[i] && pieces[i].phase < head) ++config.n_body;
+    }
+    residence = residence_of(model_->header(), pinned);
+  } else {
+    residence = residence_of(model_->header());
+  }
+  SLUICE_TRY(weights_, WeightStore::load(model_, std::move(residence), *reader_, *pool_, accountant_, progress));
+  if (config.pieces.empty()) return {};
+  config.n_slots = plan_.window.n_slots, config.slot_bytes = plan_.window.slot_bytes;
+  SLUICE_TRY(stream_, WeightStream::create(model_, reader_, std::move(config), weights_.chunk_pointers(), accountant_));
+  return {};
 }
 
 Status Engine::check_formats() const {

@@ -11,6 +11,7 @@
 #include "runtime/engine/buffers.h"
 #include "runtime/engine/input_squares.h"
 #include "runtime/engine/program.h"
+#include "runtime/engine/stages.h"
 #include "runtime/kv/kv_cache.h"
 #include "runtime/plan/plan.h"
 #include "runtime/weights/row_gatherer.h"
@@ -32,12 +33,16 @@ class Engine {
 
   // Computes all tokens of all sequences (at most max_rows() together, each below n_vocab, positions below the cache's
   // n_ctx) and writes their keys and values. Logits of any of the rows can then be asked for until the next step.
-  // `stop`, if given, is asked about once a layer when there are kManyRows or more: kCancelled when it says so.
+  // `stop`, if given, is asked about once a layer when there are kManyRows or more, or weights are streamed: kCancelled
+  // when it says so. `logits_follow`: whether logits() will be called, so that the right weights are read ahead.
+  // kFailed, kBadModel when weights cannot be read from disk: nothing counts as computed then, and the next step is a
+  // fresh start.
   static constexpr uint32_t kManyRows = 32;  // then a layer takes so long that asking costs nothing
-  Status step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop = nullptr);
+  Status step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop = nullptr,
+              bool logits_follow = true);
 
   // Logits of rows of the last step, counted over its sequences in order: [rows.size()][n_vocab], at most
-  // max_logit_rows() at a time; valid until the next call.
+  // max_logit_rows() at a time; valid until the next call. Errors as of step.
   Result<std::span<const float>> logits(std::span<const uint32_t> rows);
 
   Result<KvCache> make_cache();
@@ -57,10 +62,14 @@ class Engine {
   Accountant& accountant() { return accountant_; }
   ThreadPool& pool() { return *pool_; }
   const WeightStore& weights() const { return weights_; }
+  BulkReader::Path read_path() const { return reader_->path(); }
+  uint64_t streamed_bytes() const { return stream_ ? stream_->bytes_read() : 0; }  // so far
 
  private:
   explicit Engine(const Plan& plan) : plan_(plan), accountant_(plan.budget_bytes) {}
   Status charge_what_others_hold();
+  Status load_weights(const Progress& progress);
+  Status run(std::span<const Phase> phases, uint32_t number);
   Status check_formats() const;
 
   Plan plan_;
@@ -70,7 +79,10 @@ class Engine {
   ModelShape shape_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<Backend> backend_;
+  std::shared_ptr<const BulkReader> reader_;
   WeightStore weights_;
+  std::unique_ptr<WeightStream> stream_;  // null: all weights are resident
+  std::unique_ptr<Stages> stages_;        // of the phases that are not, with stream_
   Buffers buffers_;
   Block logits_;
   std::unique_ptr<RowGatherer> gatherer_;
@@ -78,8 +90,8 @@ class Engine {
   InputSquares input_squares_;
 
   // Of the current step.
-  std::vector<GatherRow> gather_rows_;      // [max_rows]
-  std::vector<SequenceRows> sequences_;     // [max_rows]: every sequence has at least one row
+  std::vector<GatherRow> gather_rows_;   // [max_rows]
+  std::vector<SequenceRows> sequences_;  // [max_rows]: every sequence has at least one row
   StepRows rows_;
 };
 

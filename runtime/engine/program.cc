@@ -115,6 +115,7 @@ Program::Program(const Model& model, const ModelTensors& tensors, const WeightSt
                  float* logits, const StepRows* rows) {
   Builder build(model, store, buffers);
   const auto add = [&](PhaseArgs args) { phases_.push_back({rows, std::move(args)}); };
+  // In the order of LayerPhase (stream_pieces.h).
   add(build.gather(tensors.embedding));
   for (uint32_t l = 0; l < tensors.layers.size(); ++l) {
     const LayerTensors& t = tensors.layers[l];

@@ -21,6 +21,7 @@ class Model {
   const fb::Config& config() const { return *header().config(); }
   const SlmFile& file() const { return file_; }
   const ByteSource& source() const { return *source_; }
+  const std::shared_ptr<const ByteSource>& shared_source() const { return source_; }
   const std::string& name() const { return source_->name(); }  // of the file, for messages
   const Tokenizer& tokenizer() const { return tokenizer_; }
   uint64_t header_bytes() const { return memory_.used(); }

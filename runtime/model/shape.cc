@@ -5,6 +5,7 @@
 
 #include "runtime/weights/place.h"
 #include "runtime/weights/residence.h"
+#include "runtime/weights/row_gatherer.h"
 
 namespace sluice {
 namespace {
@@ -21,6 +22,21 @@ uint64_t vocabulary_bytes(const fb::Vocab& vocab) {
 uint64_t stored_bytes(const fb::Header& header, uint32_t tensor) {
   const MemberPlace place = tensor_place(header, tensor).member;
   return uint64_t(place.n_strips) * place.strip_bytes;
+}
+
+WindowShape window_shape(const Model& model, const ModelTensors& tensors, uint64_t limit) {
+  const std::vector<StreamPiece> pieces = stream_pieces(model, tensors, limit);
+  const uint32_t head = head_phase_number(uint32_t(tensors.layers.size()));
+  WindowShape window;
+  window.limit_bytes = limit;
+  window.min_slots = slots_needed(pieces);
+  for (const StreamPiece& piece : pieces) {
+    const uint32_t in_layer = (piece.phase - 1) % uint32_t(LayerPhase::kCount);
+    const bool attention = piece.phase != head && in_layer <= uint32_t(LayerPhase::kProject);
+    window.pieces.push_back({piece.bytes, piece.phase, attention});
+    window.slot_bytes = std::max(window.slot_bytes, piece.bytes);
+  }
+  return window;
 }
 
 }  // namespace
@@ -43,15 +59,18 @@ ModelShape shape_of(const Model& model, const ModelTensors& tensors) {
     for (uint32_t tensor : {t.q, t.k, t.v, t.attn_output, t.gate, t.up, t.down}) count(tensor);
   count(tensors.head);
 
-  if (const fb::Extent& e = *header.extents()->Get(model.tensor(tensors.embedding).extent());
-      e.access() == fb::Access::GatherRows) {
-    shape.gather_row_bytes = e.strip_bytes()->Get(model.tensor(tensors.embedding).member());
-    shape.gather_chunk_bytes = residence.largest_gather_chunk;
-  }
+  const fb::Extent& embedding = *header.extents()->Get(model.tensor(tensors.embedding).extent());
+  shape.gathers_always = embedding.access() == fb::Access::GatherRows;
+  shape.gather_row_bytes = embedding.strip_bytes()->Get(model.tensor(tensors.embedding).member());
+  shape.gather_buffer_bytes = gather_buffer_bytes(header, tensors.embedding);
+  for (uint64_t limit : {Residence::kReadBytes, Residence::kReadBytes / 2, uint64_t{1}})
+    shape.windows.push_back(window_shape(model, tensors, limit));
+  shape.window_table_bytes = 2 * sizeof(StreamPiece) + sizeof(Residence::Piece) + 2 * sizeof(uint32_t);
   shape.tokenizer_bytes = vocabulary_bytes(*header.vocab());
   shape.header_bytes = model.header_bytes() - std::min(model.header_bytes(), shape.tokenizer_bytes);
   shape.table_bytes = residence.chunk_place.size() * 2 * sizeof(uint64_t) +
-                      residence.pieces.size() * sizeof(Residence::Piece) + residence.vector_place.size() * sizeof(uint64_t);
+                      residence.pieces.size() * sizeof(Residence::Piece) +
+                      residence.vector_place.size() * sizeof(uint64_t);
   return shape;
 }
 

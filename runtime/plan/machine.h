@@ -11,6 +11,7 @@ struct Machine {
   uint64_t available_bytes = 0;  // memory that can still be taken without pushing others out
   int n_threads = 1;
   double read_GB_s = 0;  // memory read bandwidth of those threads, 1e9 bytes/s; 0: not measured
+  double disk_GB_s = 0;  // the same of direct reads of the model's file
 };
 
 // MemAvailable, or what is left below the tightest memory limit of the cgroups (v2 memory.max, v1

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kProgramBytes = 8 << 20;
 // Touched stack, thread-local storage and kernel stack of one worker: at least this, and a few pages.
 constexpr uint64_t kThreadBytes = 64 << 10, kThreadPages = 4;
+constexpr int kReaderThreads = 2;  // of a weight stream
 
 // Blocks end on page borders: 16 of them, with room to spare.
 constexpr uint64_t kRoundedBlocks = 16;
@@ -23,15 +24,22 @@ constexpr uint64_t kRoundedBlocks = 16;
 struct Sizes {
   int n_threads;
   uint32_t n_ctx, max_rows, max_logit_rows;
+  const WindowShape* window = nullptr;  // null: all weights are resident
+  uint32_t n_slots = 0;
+  uint64_t pinned_bytes = 0;
+
+  bool gathers(const ModelShape& shape) const { return shape.gathers_always || window != nullptr; }
 };
 
 std::array<uint64_t, size_t(Part::kCount)> parts_of(const ModelShape& shape, const DeviceProfile& device, Sizes sizes) {
   std::array<uint64_t, size_t(Part::kCount)> parts{};
   const auto part = [&](Part p) -> uint64_t& { return parts[size_t(p)]; };
   const std::vector<KvLayerShape> kv = kv_shapes(shape);
-  part(Part::kWeights) = block_bytes(shape.weight_bytes) + block_bytes(shape.vector_bytes);
+  const bool gathers = sizes.gathers(shape);
+  part(Part::kWeights) =
+      block_bytes(sizes.window ? sizes.pinned_bytes : shape.weight_bytes) + block_bytes(shape.vector_bytes);
   part(Part::kKv) = kv_cache_bytes(kv, device.kv_type, sizes.n_ctx);
-  part(Part::kActivations) = activation_layout(shape, sizes.max_rows).total;
+  part(Part::kActivations) = activation_layout(shape, sizes.max_rows, gathers ? shape.gather_row_bytes : 0).total;
   part(Part::kLogits) = block_bytes(uint64_t(sizes.max_logit_rows) * shape.n_vocab * sizeof(float)) +
                         Sampler::buffer_bytes(shape.n_vocab, sizes.n_ctx) +
                         block_bytes(uint64_t(sizes.n_ctx) * sizeof(int32_t));  // the tokens a session holds
@@ -40,8 +48,14 @@ std::array<uint64_t, size_t(Part::kCount)> parts_of(const ModelShape& shape, con
   part(Part::kHeader) = shape.header_bytes;
   part(Part::kTokenizer) = shape.tokenizer_bytes;
   part(Part::kTables) = shape.table_bytes;
-  part(Part::kIo) = block_bytes(shape.gather_chunk_bytes) + kRoundedBlocks * page_bytes();
-  part(Part::kThreads) = uint64_t(sizes.n_threads) * std::max(kThreadBytes, kThreadPages * page_bytes());
+  part(Part::kIo) = block_bytes(gathers ? shape.gather_buffer_bytes : 0) + kRoundedBlocks * page_bytes();
+  int n_threads = sizes.n_threads;
+  if (sizes.window) {
+    part(Part::kTables) += sizes.window->pieces.size() * shape.window_table_bytes;
+    part(Part::kIo) += block_bytes(sizes.n_slots * sizes.window->slot_bytes);
+    n_threads += kReaderThreads;
+  }
+  part(Part::kThreads) = uint64_t(n_threads) * std::max(kThreadBytes, kThreadPages * page_bytes());
   part(Part::kProgram) = kProgramBytes;
   return parts;
 }
@@ -51,14 +65,70 @@ uint64_t planned(const ModelShape& shape, const DeviceProfile& device, Sizes siz
   return std::accumulate(parts.begin(), parts.end(), uint64_t{0});
 }
 
+// ---- weights that do not fit ---------------------------------------------------------------------------------------
+
+// A window to choose from; the first is the best, the last the smallest.
+struct WindowChoice {
+  const WindowShape* shape;
+  uint32_t n_slots;
+};
+
+std::vector<WindowChoice> window_choices(const ModelShape& shape, uint32_t asked_slots) {
+  // Two reads in flight, two pieces that wait, two that are computed with.
+  constexpr uint32_t kGoodSlots = 6, kFewSlots = 4;
+  std::vector<WindowChoice> choices;
+  const auto add = [&](const WindowShape& window, uint32_t n_slots) {
+    choices.push_back({&window, std::max(asked_slots ? asked_slots : n_slots, window.min_slots)});
+  };
+  for (const WindowShape& window : shape.windows) add(window, kGoodSlots);
+  if (!shape.windows.empty()) add(shape.windows.back(), kFewSlots), add(shape.windows.back(), 0);
+  return choices;
+}
+
+// The way to need the least: everything streamed through the smallest window, or resident if that is less.
+Sizes least_sizes(const ModelShape& shape, const DeviceProfile& device, Sizes sizes, uint32_t asked_slots) {
+  const std::vector<WindowChoice> choices = window_choices(shape, asked_slots);
+  if (choices.empty()) return sizes;
+  Sizes streamed = sizes;
+  streamed.window = choices.back().shape, streamed.n_slots = choices.back().n_slots;
+  return planned(shape, device, streamed) < planned(shape, device, sizes) ? streamed : sizes;
+}
+
+uint64_t least_planned(const ModelShape& shape, const DeviceProfile& device, Sizes sizes, uint32_t asked_slots) {
+  return planned(shape, device, least_sizes(shape, device, sizes, asked_slots));
+}
+
+// The window and the rows of a prefill chunk for a model whose weights do not all fit; false if none of both fits.
+// Rows and slots beyond what keeps the disk busy only take memory from pinned weights: each gets a fair share at most.
+bool choose_window(const ModelShape& shape, const DeviceProfile& device, uint32_t min_rows, uint32_t asked_slots,
+                   uint64_t budget, Sizes& sizes) {
+  constexpr uint64_t kRowsShare = 16, kWindowShare = 8;  // of the budget
+  const std::vector<WindowChoice> choices = window_choices(shape, asked_slots);
+  Sizes tried = sizes;
+  for (;; tried.max_rows = std::max(tried.max_rows / 2, min_rows)) {
+    const bool last = tried.max_rows <= min_rows;
+    Sizes none = tried;
+    none.max_rows = 1;
+    const bool many = planned(shape, device, tried) - planned(shape, device, none) > budget / kRowsShare;
+    for (size_t i = 0; i < choices.size() && (last || !many); ++i) {
+      tried.window = choices[i].shape, tried.n_slots = choices[i].n_slots;
+      const bool large = tried.n_slots * tried.window->slot_bytes > budget / kWindowShare;
+      if ((large && !asked_slots && i + 1 < choices.size()) || planned(shape, device, tried) > budget) continue;
+      sizes = tried;
+      return true;
+    }
+    if (last) return false;
+  }
+}
+
 // The largest context up to `limit` that fits: planned bytes grow with the context.
-uint32_t largest_context(const ModelShape& shape, const DeviceProfile& device, Sizes sizes, uint32_t limit,
-                         uint64_t budget) {
+uint32_t largest_context(const ModelShape& shape, const DeviceProfile& device, Sizes sizes, uint32_t asked_slots,
+                         uint32_t limit, uint64_t budget) {
   uint32_t fits = 0, too_large = limit + 1;
   while (too_large - fits > 1) {
     const uint32_t middle = fits + (too_large - fits) / 2;
     sizes.n_ctx = middle;
-    (planned(shape, device, sizes) <= budget ? fits : too_large) = middle;
+    (least_planned(shape, device, sizes, asked_slots) <= budget ? fits : too_large) = middle;
   }
   return fits;
 }
@@ -71,6 +141,25 @@ uint64_t kv_bytes_per_token(const ModelShape& shape, KvType type, uint32_t n_ctx
     bytes += kv_layer_bytes({layer.n_kv_heads, layer.head_dim}, type, seen);
   }
   return bytes;
+}
+
+// `bytes`: what the fixed parts leave over.
+void pin_weights(uint64_t bytes, Plan& plan, Sizes& sizes) {
+  const WindowShape& window = *sizes.window;
+  plan.window = {sizes.n_slots, window.limit_bytes, window.slot_bytes, choose_pinned(window.pieces, bytes)};
+  for (size_t i = 0; i < window.pieces.size(); ++i)
+    (plan.window.pinned[i] ? sizes.pinned_bytes : plan.streamed_bytes_per_token) += window.pieces[i].bytes;
+}
+
+// The slower of memory, which every weight and the context come from in the end, and the disk beside it.
+void predict(Plan& plan, const Machine& machine) {
+  plan.read_GB_s = machine.read_GB_s, plan.disk_GB_s = machine.disk_GB_s;
+  if (plan.read_GB_s <= 0 || (plan.streamed_bytes_per_token > 0 && plan.disk_GB_s <= 0)) return;
+  const uint64_t memory_bytes = std::max<uint64_t>(plan.weight_bytes_per_token + plan.kv_bytes_per_token, 1);
+  plan.predicted_decode_tok_s = plan.read_GB_s * 1e9 / double(memory_bytes);
+  if (plan.streamed_bytes_per_token > 0)
+    plan.predicted_decode_tok_s =
+        std::min(plan.predicted_decode_tok_s, plan.disk_GB_s * 1e9 / double(plan.streamed_bytes_per_token));
 }
 
 Status check_range(const char* option, uint32_t value, uint32_t limit) {
@@ -125,9 +214,6 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   plan.weight_bytes_per_token = shape.weight_bytes_per_token;
 
   plan.kv_bytes_per_token = kv_bytes_per_token(shape, plan.kv_type, plan.n_ctx);
-  plan.read_GB_s = machine.read_GB_s;
-  plan.predicted_decode_tok_s =
-      plan.read_GB_s * 1e9 / double(std::max<uint64_t>(plan.weight_bytes_per_token + plan.kv_bytes_per_token, 1));
 
   // Rows of a prefill chunk change speed and memory, never results: take as many as fit.
   Sizes sizes{plan.n_threads, plan.n_ctx, options.max_rows ? options.max_rows : std::min(device.usual_rows, plan.n_ctx),
@@ -135,15 +221,24 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   Sizes smallest = sizes;
   if (options.max_rows == 0) {
     smallest.max_rows = std::min(sizes.max_rows, kMinRows);
-    while (sizes.max_rows > smallest.max_rows && planned(shape, device, sizes) > plan.budget_bytes)
-      sizes.max_rows = std::max(sizes.max_rows / 2, smallest.max_rows);
+    Sizes resident = sizes;
+    while (resident.max_rows > smallest.max_rows && planned(shape, device, resident) > plan.budget_bytes)
+      resident.max_rows = std::max(resident.max_rows / 2, smallest.max_rows);
+    if (shape.windows.empty() || planned(shape, device, resident) <= plan.budget_bytes) sizes = resident;
   }
+  if (planned(shape, device, sizes) > plan.budget_bytes) {
+    const bool fits = choose_window(shape, device, smallest.max_rows, options.window_slots, plan.budget_bytes, sizes);
+    if (!fits) sizes = least_sizes(shape, device, smallest, options.window_slots);
+    if (sizes.window) pin_weights(fits ? plan.budget_bytes - planned(shape, device, sizes) : 0, plan, sizes);
+  }
+  if (sizes.gathers(shape)) plan.gather_row_bytes = shape.gather_row_bytes;
   plan.max_rows = sizes.max_rows;
   plan.parts = parts_of(shape, device, sizes);
   plan.planned_bytes = std::accumulate(plan.parts.begin(), plan.parts.end(), uint64_t{0});
-  plan.minimum_bytes = planned(shape, device, smallest);
-  plan.max_n_ctx =
-      largest_context(shape, device, smallest, std::min(kMaxPlannedContext, std::max(shape.n_ctx, 1u)), plan.budget_bytes);
+  plan.minimum_bytes = least_planned(shape, device, smallest, options.window_slots);
+  plan.max_n_ctx = largest_context(shape, device, smallest, options.window_slots,
+                                   std::min(kMaxPlannedContext, std::max(shape.n_ctx, 1u)), plan.budget_bytes);
+  predict(plan, machine);
   return plan;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every byte before one is allocated: a pure function of a model's numbers, the budget, the machine and the options.
-// A plan either fits or says what would. Nothing is streamed: all weights must be resident.
+// A plan either fits or says what would. Weights that do not all fit are pinned as far as the budget goes; the others
+// are streamed from disk through a window of fixed slots (plan/pinning.h chooses).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "runtime/plan/machine.h"
+#include "runtime/plan/pinning.h"
 #include "runtime/plan/shape.h"
 
 namespace sluice {
@@ -19,6 +21,7 @@ struct PlanOptions {
   uint32_t n_ctx = 0;         // 0: kDefaultContext, or the model's if that is smaller
   uint32_t max_rows = 0;      // 0: as many as fit, at most the device's usual_rows
   uint32_t max_logit_rows = 0;
+  uint32_t window_slots = 0;  // 0: as many as suit the budget
 };
 
 inline constexpr uint32_t kDefaultContext = 4096, kMaxPlannedContext = 1u << 22;
@@ -33,7 +36,18 @@ struct DeviceProfile {
 };
 
 enum class Part : uint8_t {
-  kWeights, kKv, kActivations, kLogits, kScratch, kHeader, kTokenizer, kTables, kIo, kThreads, kProgram, kCount
+  kWeights,
+  kKv,
+  kActivations,
+  kLogits,
+  kScratch,
+  kHeader,
+  kTokenizer,
+  kTables,
+  kIo,
+  kThreads,
+  kProgram,
+  kCount
 };
 const char* part_name(Part part);
 
@@ -45,13 +59,16 @@ struct Plan {
   uint64_t budget_bytes = 0;
   bool strict_budget = false;  // a person named the budget: not even the page cache is taken beyond it
   std::array<uint64_t, size_t(Part::kCount)> parts{};
-  uint64_t planned_bytes = 0;           // their sum
-  uint64_t minimum_bytes = 0;           // the smallest budget for this context
-  uint32_t max_n_ctx = 0;               // the largest context that fits the budget; 0: none
-  uint64_t weight_bytes_per_token = 0;  // read for one decoded token, all from memory
-  uint64_t kv_bytes_per_token = 0;      // the same, when half of the context is full
-  double read_GB_s = 0;                 // the machine's bandwidth, if it was given
-  double predicted_decode_tok_s = 0;    // what reading those bytes with it allows at most
+  uint64_t planned_bytes = 0;             // their sum
+  uint64_t minimum_bytes = 0;             // the smallest budget for this context
+  uint32_t max_n_ctx = 0;                 // the largest context that fits the budget; 0: none
+  uint64_t weight_bytes_per_token = 0;    // read for one decoded token
+  uint64_t streamed_bytes_per_token = 0;  // of them, with padding, read from disk
+  WindowPlan window;                      // no slots: all weights are resident
+  uint64_t gather_row_bytes = 0;          // ModelShape's, if rows of the embedding are read from disk
+  uint64_t kv_bytes_per_token = 0;        // the same, when half of the context is full
+  double read_GB_s = 0, disk_GB_s = 0;    // the machine's bandwidths, as far as they were given
+  double predicted_decode_tok_s = 0;      // what reading those bytes with them allows at most; 0: not known
   bool fits() const { return planned_bytes <= budget_bytes; }
 
   uint64_t part(Part p) const { return parts[size_t(p)]; }

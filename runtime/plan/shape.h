@@ -14,6 +14,19 @@ struct LayerShape {
   uint32_t window = 0;  // positions that a query sees; 0: all
 };
 
+// One way to cut the weights into the pieces that are pinned or streamed, in the order in which a step needs them.
+struct WindowShape {
+  struct Piece {
+    uint64_t bytes = 0;
+    uint32_t phase = 0;  // pieces of one phase are neighbours
+    bool first = false;  // pinned before all others: attention
+  };
+  uint64_t limit_bytes = 0;  // of a piece, unless it is a single chunk
+  uint64_t slot_bytes = 0;   // the largest piece
+  uint32_t min_slots = 2;
+  std::vector<Piece> pieces;
+};
+
 struct ModelShape {
   uint32_t d_model = 0, n_vocab = 0, n_ctx = 0;  // n_ctx: as trained
   std::vector<LayerShape> layers;
@@ -23,11 +36,15 @@ struct ModelShape {
   uint64_t weight_bytes = 0;            // all chunks that are computed with, as they lie in memory
   uint64_t weight_bytes_per_token = 0;  // of them, read for one decoded token
   uint64_t vector_bytes = 0;            // norms, biases
-  uint64_t gather_row_bytes = 0;        // one row of a table that is read row by row; 0: rows come from the weights
-  uint64_t gather_chunk_bytes = 0;      // its largest chunk (read whole when first touched, to check its hash)
-  uint64_t header_bytes = 0;            // of the file's header, without the vocabulary
-  uint64_t tokenizer_bytes = 0;         // the vocabulary
-  uint64_t table_bytes = 0;             // chunk pointers and the like
+  // Of the embedding, where its rows are not resident: always (a row-major table), or only when weights are streamed.
+  uint64_t gather_row_bytes = 0;     // what one row takes in the row buffer
+  uint64_t gather_buffer_bytes = 0;  // room to read with
+  bool gathers_always = false;
+  std::vector<WindowShape> windows;  // by falling size of their slots; empty: this model cannot be streamed
+  uint64_t window_table_bytes = 0;   // of each piece: its share of the tables that streaming needs
+  uint64_t header_bytes = 0;         // of the file's header, without the vocabulary
+  uint64_t tokenizer_bytes = 0;      // the vocabulary
+  uint64_t table_bytes = 0;          // chunk pointers and the like
 };
 
 std::vector<KvLayerShape> kv_shapes(const ModelShape& shape);

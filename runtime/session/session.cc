@@ -7,7 +7,16 @@
 namespace sluice {
 namespace {
 
-Error cancelled(const Engine& engine) { return make_error(Code::kCancelled, engine.model().name(), kNoOffset, "cancelled"); }
+Error cancelled(const Engine& engine) {
+  return make_error(Code::kCancelled, engine.model().name(), kNoOffset, "cancelled");
+}
+
+// Whether logits of any of the n tokens from `first` on are wanted.
+bool any_wanted(std::span<const bool> wants, size_t first, size_t n, size_t n_tokens) {
+  if (wants.empty()) return first + n == n_tokens;
+  const std::span<const bool> rows = wants.subspan(first, n);
+  return std::find(rows.begin(), rows.end(), true) != rows.end();
+}
 
 }  // namespace
 
@@ -23,8 +32,8 @@ Result<std::unique_ptr<Session>> Session::create(Engine& engine) {
 Status Session::feed(std::span<const int32_t> tokens, std::span<const bool> wants_logits, const OnLogits& on_logits,
                      const OnChunk& on_chunk) {
   if (tokens.size() > n_ctx() - n_held_)
-    return make_error(Code::kUsage, "context", kNoOffset, "%zu tokens are held and %zu more do not fit the context of %u",
-                      n_held_, tokens.size(), n_ctx());
+    return make_error(Code::kUsage, "context", kNoOffset,
+                      "%zu tokens are held and %zu more do not fit the context of %u", n_held_, tokens.size(), n_ctx());
   for (size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || uint32_t(tokens[i]) >= engine_.n_vocab())
       return make_error(Code::kUsage, "tokens", kNoOffset, "token %zu is %d, the vocabulary has %u", i, tokens[i],
@@ -32,7 +41,9 @@ Status Session::feed(std::span<const int32_t> tokens, std::span<const bool> want
   for (size_t done = 0; done < tokens.size();) {
     const uint32_t n = uint32_t(std::min<size_t>(tokens.size() - done, engine_.max_rows()));
     const SequenceTokens rows{tokens.subspan(done, n), uint32_t(n_held_), &cache_};
-    SLUICE_DO(engine_.step({&rows, 1}, [this] { return take_cancel(); }));
+    const bool logits_follow = on_logits && any_wanted(wants_logits, done, n, tokens.size());
+    const auto stop = [this] { return take_cancel(); };
+    SLUICE_DO(engine_.step({&rows, 1}, stop, logits_follow));
     std::memcpy(held_.as<int32_t>().data() + n_held_, rows.tokens.data(), n * sizeof(int32_t));
     n_held_ += n;
     SLUICE_DO(give_logits(wants_logits, done, n, tokens.size(), on_logits));
@@ -46,9 +57,7 @@ Status Session::feed(std::span<const int32_t> tokens, std::span<const bool> want
 Status Session::give_logits(std::span<const bool> wants, size_t first, uint32_t n_rows, size_t n_tokens,
                             const OnLogits& on_logits) {
   if (!on_logits) return {};
-  const auto wanted = [&](uint32_t row) {
-    return wants.empty() ? first + row + 1 == n_tokens : wants[first + row];
-  };
+  const auto wanted = [&](uint32_t row) { return wants.empty() ? first + row + 1 == n_tokens : wants[first + row]; };
   constexpr uint32_t kBatch = 64;  // rows asked for at a time, at most
   uint32_t rows[kBatch];
   for (uint32_t row = 0; row < n_rows;) {
@@ -66,7 +75,8 @@ Status Session::give_logits(std::span<const bool> wants, size_t first, uint32_t 
 
 Status Session::truncate(size_t n) {
   if (n > n_held_)
-    return make_error(Code::kUsage, "truncate", kNoOffset, "%zu tokens are to be kept but only %zu are held", n, n_held_);
+    return make_error(Code::kUsage, "truncate", kNoOffset, "%zu tokens are to be kept but only %zu are held", n,
+                      n_held_);
   n_held_ = n;
   return {};
 }

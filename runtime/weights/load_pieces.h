@@ -3,13 +3,14 @@
 #pragma once
 #include "base/thread_pool.h"
 #include "runtime/model/verify.h"
+#include "runtime/weights/bulk_reader.h"
 #include "runtime/weights/residence.h"
 
 namespace sluice {
 
 // Fills `memory` (residence.weight_bytes). Progress is called on the calling thread only. The error of the earliest
 // damaged piece wins, whatever the threads' timing.
-Status load_pieces(const Model& model, const Residence& residence, std::span<std::byte> memory, ThreadPool& pool,
-                   bool drop_cache, const Progress& progress);
+Status load_pieces(const Model& model, const BulkReader& reader, const Residence& residence,
+                   std::span<std::byte> memory, ThreadPool& pool, const Progress& progress);
 
 }  // namespace sluice

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which chunks of a file are computed with and where each lies in memory: a pure function of the header, shared by the
-// plan (how many bytes) and the weight store (which places). In memory chunks keep the 4 KiB padding they have on disk,
-// so that neighbours arrive in one read.
+// Which chunks of a file stay in memory and where each lies there: a pure function of the header and of what is pinned,
+// shared by the plan (how many bytes) and the weight store (which places). In memory chunks keep the 4 KiB padding they
+// have on disk, so that neighbours arrive in one read.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "runtime/weights/stream_pieces.h"
 #include "schema/model_generated.h"
 
 namespace sluice {
@@ -27,7 +29,8 @@ struct Residence {
   uint64_t largest_vector_chunk = 0, largest_gather_chunk = 0;  // bytes, read through a buffer
 };
 
-// `header` has passed the reader's checks.
+// `header` has passed the reader's checks. The first: all weights are resident; the second: these pieces.
 Residence residence_of(const fb::Header& header);
+Residence residence_of(const fb::Header& header, std::span<const StreamPiece> pinned);
 
 }  // namespace sluice

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/weights/row_gatherer.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice {
 
+uint64_t gather_buffer_bytes(const fb::Header& header, uint32_t tensor) {
+  const MemberPlace place = tensor_place(header, tensor).member;
+  uint64_t most = place.strip_bytes;
+  for (uint32_t c = place.first_chunk; c < place.first_chunk + place.n_chunks; ++c)
+    most = std::max<uint64_t>(most, header.chunks()->Get(c)->bytes());
+  return BulkReader::part_buffer_bytes(most);
+}
+
 Result<RowGatherer> RowGatherer::create(std::shared_ptr<const Model> model, uint32_t tensor, const WeightStore& store,
-                                        std::byte* row_buffer, Accountant& accountant) {
+                                        std::shared_ptr<const BulkReader> reader, std::byte* row_buffer,
+                                        Accountant& accountant) {
   const fb::Header& header = model->header();
-  const fb::Tensor& t = model->tensor(tensor);
   RowGatherer gatherer;
   gatherer.place_ = tensor_place(header, tensor);
   gatherer.row_buffer_ = row_buffer;
-  gatherer.resident_ = header.extents()->Get(t.extent())->access() != fb::Access::GatherRows;
-  if (gatherer.resident_) {
-    gatherer.matrix_ = store.matrix(tensor);
-  } else {
-    SLUICE_TRY(gatherer.chunk_buffer_,
-               accountant.allocate(MemoryKind::kIo, residence_of(header).largest_gather_chunk));
-    gatherer.chunk_checked_.assign(gatherer.place_.member.n_chunks, false);
+  const MemberPlace& at = gatherer.place_.member;
+  for (uint32_t c = 0; c < at.n_chunks; ++c) gatherer.resident_.push_back(store.resident_chunk(at.first_chunk + c));
+  if (std::count(gatherer.resident_.begin(), gatherer.resident_.end(), nullptr) > 0) {
+    SLUICE_TRY(gatherer.buffer_, accountant.allocate(MemoryKind::kIo, gather_buffer_bytes(header, tensor)));
   }
+  gatherer.chunk_checked_.assign(at.n_chunks, false);
   // A tied head in an order of its own stores the embedding in that order too.
   const auto* order = header.head_row_order();
   if (order && order->size() > 0 && model->config().tied_head()) {
@@ -27,34 +34,38 @@ Result<RowGatherer> RowGatherer::create(std::shared_ptr<const Model> model, uint
     for (uint32_t row = 0; row < order->size(); ++row) gatherer.row_of_token_[order->Get(row)] = row;
   }
   gatherer.model_ = std::move(model);
+  gatherer.reader_ = std::move(reader);
   return gatherer;
 }
 
-Status RowGatherer::gather(std::span<const int32_t> tokens, GatherRow* out) {
-  const uint32_t row_bytes = place_.member.strip_bytes;
+Status RowGatherer::gather(std::span<const int32_t> tokens, GatherRow* out, uint32_t first) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     const uint32_t row = row_of_token_.empty() ? uint32_t(tokens[i]) : row_of_token_[tokens[i]];
-    if (resident_) {
-      out[i] = {matrix_.strip(row / kStripRows), row % kStripRows, kStripRows};
+    const RowPlace at = place_.row(row);
+    if (const std::byte* chunk = resident_[at.chunk - place_.member.first_chunk]) {
+      out[i] = {chunk + at.offset, at.lane, place_.lanes};
       continue;
     }
-    std::byte* to = row_buffer_ + i * row_bytes;
-    SLUICE_DO(read_row(place_.row(row), to));
-    out[i] = {to, 0, 1};
+    std::byte* to = row_buffer_ + (first + i) * place_.member.strip_bytes;
+    SLUICE_DO(read_strip(at, to));
+    out[i] = {to, at.lane, place_.lanes};
   }
   return {};
 }
 
-Status RowGatherer::read_row(const RowPlace& at, std::byte* to) {
+Status RowGatherer::read_strip(const RowPlace& at, std::byte* to) {
   const fb::Chunk& chunk = *model_->header().chunks()->Get(at.chunk);
-  const uint32_t nth = at.chunk - place_.member.first_chunk, row_bytes = place_.member.strip_bytes;
-  if (chunk_checked_[nth])
-    return model_->source().read_at(chunk.offset() + at.offset, {to, row_bytes});
-  const std::span<std::byte> data = chunk_buffer_.as<std::byte>().first(chunk.bytes());
-  SLUICE_DO(model_->source().read_at(chunk.offset(), data));
-  SLUICE_DO(check_chunk(*model_, at.chunk, data));
-  chunk_checked_[nth] = true;
-  std::memcpy(to, data.data() + at.offset, row_bytes);
+  const uint32_t nth = at.chunk - place_.member.first_chunk, strip_bytes = place_.member.strip_bytes;
+  const std::byte* strip = nullptr;
+  if (chunk_checked_[nth]) {
+    SLUICE_TRY(strip, reader_->read_part(chunk.offset() + at.offset, strip_bytes, buffer_.as<std::byte>()));
+  } else {
+    SLUICE_TRY(const std::byte* data, reader_->read_part(chunk.offset(), chunk.bytes(), buffer_.as<std::byte>()));
+    SLUICE_DO(check_chunk(*model_, at.chunk, {data, chunk.bytes()}));
+    chunk_checked_[nth] = true;
+    strip = data + at.offset;
+  }
+  std::memcpy(to, strip, strip_bytes);
   return {};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the embedding rows of a step's tokens are: in the strips of a resident matrix, or read one by one from a
-// row-major table on disk that is never resident. Allocates nothing after it was made.
+// Where the embedding rows of a step's tokens are: in the strips of resident chunks, or read one by one from those that
+// are not (a row-major table never is; a tied matrix not always wholly). Allocates nothing after it was made.
 #pragma once
 #include <memory>
 #include <span>
@@ -12,27 +12,32 @@
 
 namespace sluice {
 
+// Room that a gatherer takes to read rows of this tensor and, when a chunk is first touched, all of it for its hash.
+uint64_t gather_buffer_bytes(const fb::Header& header, uint32_t tensor);
+
 class RowGatherer {
  public:
-  // `row_buffer`: room for max_rows rows of a row-major table (unused for resident ones). kNoFit, kNoMemory.
+  // `row_buffer`: room for max_rows strips of the tensor, unused if all of it is resident. kNoFit, kNoMemory.
   static Result<RowGatherer> create(std::shared_ptr<const Model> model, uint32_t tensor, const WeightStore& store,
-                                    std::byte* row_buffer, Accountant& accountant);
+                                    std::shared_ptr<const BulkReader> reader, std::byte* row_buffer,
+                                    Accountant& accountant);
 
-  // Views of the rows of `tokens` (checked: below n_vocab) into `out`, valid until the next call.
+  // Views of the rows of `tokens` (checked: below n_vocab) into `out`, valid until the next call; the n-th row that is
+  // read goes to the n-th place of the row buffer, counted from `first`, the number of rows gathered before.
   // kFailed, kBadModel when a row cannot be read or its chunk is damaged.
-  Status gather(std::span<const int32_t> tokens, GatherRow* out);
+  Status gather(std::span<const int32_t> tokens, GatherRow* out, uint32_t first = 0);
 
  private:
-  Status read_row(const RowPlace& at, std::byte* to);
+  Status read_strip(const RowPlace& at, std::byte* to);
 
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const BulkReader> reader_;
   TensorPlace place_;
-  bool resident_ = true;
-  Matrix matrix_;
-  std::vector<uint32_t> row_of_token_;  // empty: identity
+  std::vector<const std::byte*> resident_;  // by chunk of the tensor; null: on disk
+  std::vector<uint32_t> row_of_token_;      // empty: identity
   std::byte* row_buffer_ = nullptr;
-  Block chunk_buffer_;                // to check the hash of a chunk when it is first touched
-  std::vector<bool> chunk_checked_;  // counted from the table's first chunk
+  Block buffer_;
+  std::vector<bool> chunk_checked_;  // by chunk of the tensor: its hash was right
 };
 
 }  // namespace sluice

@@ -13,7 +13,8 @@ namespace {
 
 // The seam has its own enums, equal to the file's in order.
 static_assert(int(CodeKind::kBF16) == int(fb::CodeKind::BF16) && int(CodeKind::kInt8) == int(fb::CodeKind::Int8));
-static_assert(int(ScaleKind::kE8M0) == int(fb::ScaleKind::E8M0) && int(ScaleKind::kSuper8) == int(fb::ScaleKind::Super8));
+static_assert(int(ScaleKind::kE8M0) == int(fb::ScaleKind::E8M0) &&
+              int(ScaleKind::kSuper8) == int(fb::ScaleKind::Super8));
 
 WeightFormat weight_format(const FormatSpec& spec) {
   WeightFormat format;
@@ -31,16 +32,16 @@ WeightFormat weight_format(const FormatSpec& spec) {
 
 }  // namespace
 
-Result<WeightStore> WeightStore::load(std::shared_ptr<const Model> model, ThreadPool& pool, Accountant& accountant,
-                                      bool drop_cache, const Progress& progress) {
+Result<WeightStore> WeightStore::load(std::shared_ptr<const Model> model, Residence residence, const BulkReader& reader,
+                                      ThreadPool& pool, Accountant& accountant, const Progress& progress) {
   WeightStore store;
   store.model_ = std::move(model);
-  store.residence_ = residence_of(store.model_->header());
+  store.residence_ = std::move(residence);
   SLUICE_TRY(store.weights_, accountant.allocate(MemoryKind::kWeights, store.residence_.weight_bytes));
   store.make_formats();
   store.make_chunk_pointers();
-  SLUICE_DO(store.load_vectors(accountant));
-  SLUICE_DO(load_pieces(*store.model_, store.residence_, store.weights_.as<std::byte>(), pool, drop_cache, progress));
+  SLUICE_DO(store.load_vectors(reader, accountant));
+  SLUICE_DO(load_pieces(*store.model_, reader, store.residence_, store.weights_.as<std::byte>(), pool, progress));
   return store;
 }
 
@@ -49,13 +50,13 @@ void WeightStore::make_formats() {
 }
 
 void WeightStore::make_chunk_pointers() {
-  for (uint64_t place : residence_.chunk_place)
-    chunk_pointers_.push_back(place == kNotResident ? nullptr : weights_.data() + place);
+  for (uint32_t c = 0; c < residence_.chunk_place.size(); ++c) chunk_pointers_.push_back(resident_chunk(c));
 }
 
-Status WeightStore::load_vectors(Accountant& accountant) {
+Status WeightStore::load_vectors(const BulkReader& reader, Accountant& accountant) {
   SLUICE_TRY(vectors_, accountant.allocate(MemoryKind::kWeights, residence_.n_floats * sizeof(float)));
-  SLUICE_TRY(Block buffer, accountant.allocate(MemoryKind::kIo, residence_.largest_vector_chunk));
+  SLUICE_TRY(Block buffer,
+             accountant.allocate(MemoryKind::kIo, BulkReader::part_buffer_bytes(residence_.largest_vector_chunk)));
   const fb::Header& header = model_->header();
   for (uint32_t t = 0; t < residence_.vector_place.size(); ++t) {
     if (residence_.vector_place[t] == kNotResident) continue;
@@ -63,11 +64,10 @@ Status WeightStore::load_vectors(Accountant& accountant) {
     const TensorPlace place = tensor_place(header, t);
     const RowPlace at = place.row(0);
     const fb::Chunk& chunk = *header.chunks()->Get(at.chunk);
-    const std::span<std::byte> data = buffer.as<std::byte>().first(chunk.bytes());
-    SLUICE_DO(model_->source().read_at(chunk.offset(), data));
-    SLUICE_DO(check_chunk(*model_, at.chunk, data));
+    SLUICE_TRY(const std::byte* data, reader.read_part(chunk.offset(), chunk.bytes(), buffer.as<std::byte>()));
+    SLUICE_DO(check_chunk(*model_, at.chunk, {data, chunk.bytes()}));
     dequantize_row(spec_of(*header.formats()->Get(tensor.format())), tensor.cols(), place.lanes, at.lane,
-                   data.data() + at.offset, vectors_.as<float>().data() + residence_.vector_place[t]);
+                   data + at.offset, vectors_.as<float>().data() + residence_.vector_place[t]);
   }
   return {};
 }

@@ -120,24 +120,33 @@ TEST_CASE("a step, its logits and the choice of a token allocate nothing", "[run
     for (bool tied : {true, false}) {
       ToyOptions options;
       options.architecture = family, options.tied = tied;
-      ToyEngine toy = load_toy(make_toy(folder, options), {.n_threads = 2});
-      const std::vector<int32_t> tokens = toy_tokens(40), history = tokens;
-      SamplingOptions sampling;
-      sampling.penalties.repeat = 1.1f;
-      auto cache = toy.engine->make_cache();
-      REQUIRE(cache.ok());
-      const SequenceTokens prefill{tokens, 0, &*cache}, decode{std::span(tokens).first(1), 40, &*cache};
-      const uint32_t last[] = {39}, first[] = {0};
-      const long before = g_allocations;
-      bool ok = toy.engine->step({&prefill, 1}).ok() && toy.engine->logits(last).ok();
-      for (int i = 0; i < 3 && ok; ++i) {
-        ok = toy.engine->step({&decode, 1}).ok();
-        const auto logits = toy.engine->logits(first);
-        ok = ok && logits.ok() && toy.session->sampler().pick(sampling, *logits, history, 41) >= 0;
+      options.d_model = 256, options.d_ff = 512, options.n_layers = 4;  // large enough to be streamed
+      const std::string path = make_toy(folder, options);
+      const uint64_t least = load_toy(path, {.n_threads = 2}).engine->plan().minimum_bytes;
+      for (uint64_t budget : {uint64_t{0}, least}) {  // resident, streamed
+        ToyEngine toy = load_toy(path, {.n_threads = 2, .budget_bytes = budget});
+        CHECK((toy.engine->plan().streamed_bytes_per_token > 0) == (budget != 0));
+        const uint32_t n = std::min(40u, toy.engine->max_rows());
+        const std::vector<int32_t> tokens = toy_tokens(n), history = tokens;
+        SamplingOptions sampling;
+        sampling.penalties.repeat = 1.1f;
+        toy.session.reset();  // the budget has room for one cache
+        auto cache = toy.engine->make_cache();
+        auto sampler = Sampler::create(toy.engine->n_vocab(), toy.engine->plan().n_ctx, toy.engine->accountant());
+        REQUIRE((cache.ok() && sampler.ok()));
+        const SequenceTokens prefill{tokens, 0, &*cache}, decode{std::span(tokens).first(1), n, &*cache};
+        const uint32_t last[] = {n - 1}, first[] = {0};
+        const long before = g_allocations;
+        bool ok = toy.engine->step({&prefill, 1}).ok() && toy.engine->logits(last).ok();
+        for (int i = 0; i < 3 && ok; ++i) {
+          ok = toy.engine->step({&decode, 1}).ok();
+          const auto logits = toy.engine->logits(first);
+          ok = ok && logits.ok() && sampler->pick(sampling, *logits, history, n + 1) >= 0;
+        }
+        const long after = g_allocations;
+        REQUIRE(ok);
+        CHECK(after - before == 0);
       }
-      const long after = g_allocations;
-      REQUIRE(ok);
-      CHECK(after - before == 0);
     }
   }
 }

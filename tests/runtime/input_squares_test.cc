@@ -72,6 +72,29 @@ TEST_CASE("sums of squares do not depend on how the tokens are cut into chunks, 
   CHECK(!plain.engine->input_squares().active());
 }
 
+TEST_CASE("weights that are streamed through a window give the same sums", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  ToyOptions options;
+  options.d_model = 256, options.d_ff = 512, options.n_layers = 5, options.tied = GENERATE(true, false);
+  const std::string path = make_toy(folder, options);
+  ToyEngine resident = load_toy(path, {.n_ctx = 64, .device = "reference"});
+  const Plan& plan = resident.engine->plan();
+  const uint64_t budget = (plan.minimum_bytes + plan.planned_bytes) / 2;
+  ToyEngine streamed = load_toy(path, {.n_ctx = 64, .budget_bytes = budget, .device = "reference"});
+  REQUIRE(streamed.engine->plan().streamed_bytes_per_token > 0);
+  REQUIRE(resident.engine->collect_inputs().ok());
+  REQUIRE(streamed.engine->collect_inputs().ok());
+  const auto tokens = toy_tokens(40);
+  CHECK(feed_all(*streamed.session, tokens) == feed_all(*resident.session, tokens));
+  size_t n_compared = 0;
+  for (uint32_t t = 0; t < resident.model->header().tensors()->size(); ++t) {
+    const auto a = resident.engine->input_squares().sums(t), b = streamed.engine->input_squares().sums(t);
+    CHECK(std::vector<double>(a.begin(), a.end()) == std::vector<double>(b.begin(), b.end()));
+    n_compared += a.size();
+  }
+  CHECK(n_compared > 0);
+}
+
 TEST_CASE("a device with 8-bit activations collects nothing and says so", "[runtime]") {
   TemporaryFolder folder;
   ToyEngineOptions cpu;

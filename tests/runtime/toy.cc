@@ -29,17 +29,19 @@ std::string make_toy(const TemporaryFolder& folder, const ToyOptions& options, c
 
 ToyEngine load_toy(const std::string& path, const ToyEngineOptions& o) {
   ToyEngine toy;
-  toy.model = must(Model::open(must(FileSource::open(path))));
+  toy.model = must(Model::open(o.source ? o.source : must(FileSource::open(path))));
   const ModelTensors tensors = must(find_tensors(*toy.model));
   const std::unique_ptr<ThreadPool> pool = must(ThreadPool::create(o.n_threads));
-  if (o.isa.empty()) unsetenv("SLUICE_ISA");
-  else setenv("SLUICE_ISA", o.isa.c_str(), 1);
+  if (o.isa.empty())
+    unsetenv("SLUICE_ISA");
+  else
+    setenv("SLUICE_ISA", o.isa.c_str(), 1);
   const std::unique_ptr<Backend> backend = must(create_backend(o.device, *pool));
   DeviceProfile device;
   device.name = o.device, device.kv_type = backend->info().kv_type;
   device.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
   const Machine machine{uint64_t{1} << 30, o.n_threads};
-  const PlanOptions options{o.n_threads, o.budget_bytes, o.n_ctx, o.max_rows, o.max_logit_rows};
+  const PlanOptions options{o.n_threads, o.budget_bytes, o.n_ctx, o.max_rows, o.max_logit_rows, o.window_slots};
   const Plan plan = must(make_plan(shape_of(*toy.model, tensors), options, machine, device));
   toy.engine = must(Engine::create(toy.model, plan, nullptr));
   unsetenv("SLUICE_ISA");

@@ -22,6 +22,8 @@ struct ToyEngineOptions {
   uint32_t n_ctx = 0, max_rows = 0, max_logit_rows = 0;
   uint64_t budget_bytes = 0;
   std::string device = "cpu", isa = "";  // isa: SLUICE_ISA while the engine is made; empty: the best
+  uint32_t window_slots = 0;
+  std::shared_ptr<const ByteSource> source = nullptr;  // in place of the path
 };
 
 struct ToyEngine {

@@ -66,9 +66,9 @@ SLUICE_API void sluice_text_free(sluice_text* text);
 SLUICE_API const char* sluice_version(void); /* "0.1.0" */
 
 typedef enum sluice_log_level { SLUICE_LOG_ERROR, SLUICE_LOG_WARNING, SLUICE_LOG_INFO, SLUICE_LOG_DEBUG } sluice_log_level;
-/* Where the library's messages go: what a model and an engine were opened with (info), nothing else so far. Errors are
- * returned, not logged. Process-wide, before other calls; a NULL sink restores stderr, where only warnings and errors
- * appear unless `most_verbose` asks for more. */
+/* Where the library's messages go: what a model and an engine were opened with (info), and a warning where weights cannot
+ * be read past the page cache. Errors are returned, not logged. Process-wide, before other calls; a NULL sink restores
+ * stderr, where only warnings and errors appear unless `most_verbose` asks for more. */
 SLUICE_API void sluice_set_log(void (*sink)(void* user, sluice_log_level level, const char* text), void* user,
                                sluice_log_level most_verbose);
 
@@ -140,8 +140,9 @@ typedef struct sluice_options {
   const char* device;        /* "auto" (NULL), "cpu", "reference" */
   const char* kv_type;       /* "q8" (NULL) */
   double read_GB_s;          /* of sluice_measure_read, for a prediction of speed; 0: none is made */
+  double disk_GB_s;          /* of direct reads of the model's file; 0: none is made where weights are streamed */
 } sluice_options;
-#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0}
+#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
 
 /* Memory read bandwidth of n_threads (0: what computes well on this machine) in 1e9 bytes/s, measured now: about a
  * tenth of a second and up to 256 MiB, given back. */
@@ -153,15 +154,17 @@ SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluic
 SLUICE_API void sluice_plan_close(sluice_plan* plan);
 SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
 /* {"fits","budget_bytes","planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
- * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s"} (only with options.read_GB_s:
- * at most so many tokens a second when half of the context is full, because their bytes must be read),"n_ctx",
- * "max_n_ctx" (largest context that fits),"threads","device"} */
+ * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s","disk_GB_s"} (only with
+ * options.read_GB_s, and disk_GB_s where weights are streamed: at most so many tokens a second when half of the context is
+ * full, because their bytes must be read),"window":{"slots","slot_bytes"} (through which weights are streamed; no slots:
+ * all are resident),"n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
 SLUICE_API sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error);
 
 /* ---- engine and session ------------------------------------------------------------------------------------------ */
 
-/* Loads the weights (hashes checked) and readies the device. SLUICE_NO_FIT if the plan does not fit. The plan may be
- * closed afterwards. */
+/* Loads the weights that stay in memory (hashes checked) and readies the device; the others are streamed, each checked
+ * when it is first read: a read that fails or finds damage ends the call it happens in, not the engine. SLUICE_NO_FIT if
+ * the plan does not fit. The plan may be closed afterwards. */
 SLUICE_API sluice_status sluice_engine_create(const sluice_model* model, const sluice_plan* plan, sluice_progress_fn progress,
                                               void* user, sluice_engine** engine, sluice_error* error);
 SLUICE_API void sluice_engine_close(sluice_engine* engine);
@@ -181,8 +184,11 @@ typedef struct sluice_engine_info {
   char device[32], isa[32];
   double load_s;
   uint64_t weight_bytes_per_token; /* weights read for one decoded token */
+  uint64_t streamed_bytes_per_token; /* read from disk for it; 0: all weights are resident */
+  char io[16]; /* how weights are read: "direct"; "dropped": through the page cache, which is asked to forget them, because
+                  direct I/O is not possible here; "cached" (no budget was given); "callback" */
 } sluice_engine_info;
-#define SLUICE_ENGINE_INFO_INIT {sizeof(sluice_engine_info), 0, 0, 0, "", "", 0, 0}
+#define SLUICE_ENGINE_INFO_INIT {sizeof(sluice_engine_info), 0, 0, 0, "", "", 0, 0, 0, ""}
 SLUICE_API void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info);
 
 /* What this machine can do at most with the engine's threads, measured now (about a second). */

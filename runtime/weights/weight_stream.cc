@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/weights/weight_stream.h"
+
+#include <algorithm>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "base/signals_blocked.h"
+#include "runtime/model/verify.h"
+
+namespace sluice {
+
+// ---- making it, and its end --------------------------------------------------------------------------------------
+
+WeightStream::WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader, Config config,
+                           std::span<const std::byte*> chunk_pointers)
+    : model_(std::move(model)),
+      reader_(std::move(reader)),
+      pieces_(std::move(config.pieces)),
+      n_body_(config.n_body),
+      slot_bytes_(config.slot_bytes),
+      chunk_pointers_(chunk_pointers),
+      resident_pointers_(chunk_pointers.begin(), chunk_pointers.end()),
+      slots_(config.n_slots),
+      checked_(pieces_.size(), false) {}
+
+Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const Model> model,
+                                                           std::shared_ptr<const BulkReader> reader, Config config,
+                                                           std::span<const std::byte*> chunk_pointers,
+                                                           Accountant& accountant) {
+  SLUICE_CHECK(!config.pieces.empty() && config.n_slots >= slots_needed(config.pieces));
+  for (const StreamPiece& piece : config.pieces) SLUICE_CHECK(piece.bytes <= config.slot_bytes);
+  std::unique_ptr<WeightStream> stream(
+      new WeightStream(std::move(model), std::move(reader), std::move(config), chunk_pointers));
+  SLUICE_TRY(stream->window_, accountant.allocate(MemoryKind::kIo, stream->slots_.size() * stream->slot_bytes_));
+  stream->readers_.reserve(kReaders);
+  const SignalsBlocked blocked;
+  try {
+    for (int i = 0; i < kReaders; ++i) stream->readers_.emplace_back([s = stream.get()] { s->read_ahead(); });
+  } catch (const std::system_error& e) {
+    return make_error(Code::kFailed, "", kNoOffset, "cannot start a thread that reads weights: %s",
+                      e.code().message().c_str());
+  }
+  return stream;
+}
+
+WeightStream::~WeightStream() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_readers_.notify_all();
+  for (std::thread& reader : readers_) reader.join();
+  std::copy(resident_pointers_.begin(), resident_pointers_.end(), chunk_pointers_.begin());
+}
+
+// ---- the readers -------------------------------------------------------------------------------------------------
+
+void WeightStream::read_ahead() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_readers_.wait(lock, [&] { return stop_ || (!halted_ && claimed_ < released_ + slots_.size()); });
+    if (stop_) return;
+    const uint64_t sequence = claimed_++;
+    const uint32_t index = next_to_claim_;
+    next_to_claim_ = after(index);
+    Slot& mine = slot(sequence);
+    mine.piece = index, mine.state = State::kLoading, mine.no_memory = false;
+    const bool check = !checked_[index];
+    ++n_loading_;
+    lock.unlock();
+
+    Status status;
+    bool no_memory = false;
+    try {  // a message that cannot be allocated must not end the thread
+      status = load(pieces_[index], {memory(sequence), pieces_[index].bytes}, check);
+    } catch (const std::bad_alloc&) {
+      no_memory = true;
+    }
+
+    lock.lock();
+    --n_loading_;
+    if (status.ok() && !no_memory) {
+      mine.state = State::kReady;
+      checked_[index] = true;
+      bytes_read_ += pieces_[index].bytes;
+    } else {
+      mine.state = State::kFailed, mine.no_memory = no_memory, mine.failure = std::move(status);
+      halted_ = true;
+    }
+    wake_consumer_.notify_one();
+  }
+}
+
+Status WeightStream::load(const StreamPiece& piece, std::span<std::byte> to, bool check) const {
+  SLUICE_DO(reader_->read(piece.file_offset, to));
+  uint64_t at = 0;
+  for (uint32_t c = piece.first_chunk; check && c < piece.first_chunk + piece.n_chunks; ++c) {
+    const uint32_t bytes = model_->header().chunks()->Get(c)->bytes();
+    SLUICE_DO(check_chunk(*model_, c, to.subspan(at, bytes)));
+    at += round_up(uint64_t(bytes), kSlmAlignment);
+  }
+  return {};
+}
+
+uint32_t WeightStream::after(uint32_t piece) const {
+  if (piece + 1 == pieces_.size()) return 0;
+  return piece + 1 == n_body_ && !head_follows_ ? 0 : piece + 1;
+}
+
+// ---- the consumer ------------------------------------------------------------------------------------------------
+
+void WeightStream::begin_step(bool head_follows) {
+  {
+    std::lock_guard lock(mutex_);
+    while (released_ < taken_) unpublish(released_++);
+    head_follows_ = head_follows;
+    stale_failure_ = halted_;
+  }
+  wake_readers_.notify_all();
+}
+
+uint32_t WeightStream::next_in_order() const {
+  return taken_ < claimed_ ? slots_[taken_ % slots_.size()].piece : next_to_claim_;
+}
+
+uint32_t WeightStream::ready(uint32_t piece) {
+  std::lock_guard lock(mutex_);
+  uint32_t n = 0;
+  while (taken_ + n < claimed_ && slot(taken_ + n).state == State::kReady && slot(taken_ + n).piece == piece + n) ++n;
+  return n;
+}
+
+Status WeightStream::take(uint32_t piece) {
+  SLUICE_DCHECK(piece < pieces_.size());
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    // After a failed read nothing more is claimed; what was claimed before it still comes.
+    if (next_in_order() != piece || (halted_ && taken_ == claimed_)) restart(piece, lock);
+    SLUICE_CHECK(taken_ < released_ + slots_.size());  // else all slots are in use and this would wait for ever
+    wake_consumer_.wait(lock, [&] { return taken_ < claimed_ && slot(taken_).state != State::kLoading; });
+    Slot& next = slot(taken_);
+    if (next.state == State::kReady) break;
+    Status failure = std::move(next.failure);
+    const bool no_memory = next.no_memory, stale = std::exchange(stale_failure_, false);
+    discard(lock);
+    if (stale) continue;
+    if (no_memory) throw std::bad_alloc();
+    return failure;
+  }
+  publish(taken_++);
+  return {};
+}
+
+void WeightStream::release() {
+  {
+    std::lock_guard lock(mutex_);
+    SLUICE_CHECK(released_ < taken_);
+    unpublish(released_++);
+  }
+  wake_readers_.notify_one();
+}
+
+// Ends all that is taken or read ahead. Slots are not reused before their reads have ended.
+void WeightStream::discard(std::unique_lock<std::mutex>& lock) {
+  halted_ = true;
+  wake_consumer_.wait(lock, [&] { return n_loading_ == 0; });
+  while (released_ < taken_) unpublish(released_++);
+  released_ = taken_ = claimed_ = 0;
+}
+
+void WeightStream::restart(uint32_t piece, std::unique_lock<std::mutex>& lock) {
+  discard(lock);
+  next_to_claim_ = piece;
+  halted_ = false;
+  wake_readers_.notify_all();
+}
+
+void WeightStream::publish(uint64_t sequence) {
+  const StreamPiece& piece = pieces_[slot(sequence).piece];
+  const std::byte* at = memory(sequence);
+  for (uint32_t c = piece.first_chunk; c < piece.first_chunk + piece.n_chunks; ++c) {
+    chunk_pointers_[c] = at;
+    at += round_up(uint64_t(model_->header().chunks()->Get(c)->bytes()), kSlmAlignment);
+  }
+}
+
+void WeightStream::unpublish(uint64_t sequence) {
+  const StreamPiece& piece = pieces_[slot(sequence).piece];
+  std::copy_n(resident_pointers_.begin() + piece.first_chunk, piece.n_chunks,
+              chunk_pointers_.begin() + piece.first_chunk);
+}
+
+uint64_t WeightStream::bytes_read() {
+  std::lock_guard lock(mutex_);
+  return bytes_read_;
+}
+
+}  // namespace sluice

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines whose weights do not fit their budget: the same bits as with everything resident, and faults end one request.
+#include <cstring>
+#include <thread>
+
+#include "faulty_source.h"
+#include "support/catch.h"
+#include "toy.h"
+
+namespace sluice::test {
+namespace {
+
+using Logits = std::vector<std::vector<float>>;
+
+bool equal_bits(const Logits& a, const Logits& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i].size() != b[i].size() || std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
+      return false;
+  return true;
+}
+
+// Matrices of several chunks.
+ToyOptions wide_toy() {
+  ToyOptions options;
+  options.d_model = 1024, options.n_heads = 8, options.n_kv_heads = 4, options.d_ff = 1536, options.n_vocab = 1600;
+  options.n_ctx = 128;
+  return options;
+}
+
+// Matrices of one chunk; post-norms, head norms, windows.
+std::vector<ToyOptions> small_toys() {
+  std::vector<ToyOptions> all(3);
+  all[0].matrix_type = toy::kQ4_0;
+  all[1].architecture = "gemma3", all[1].n_layers = 7, all[1].n_kv_heads = 1;
+  all[2].architecture = "qwen2", all[2].tied = false, all[2].matrix_type = toy::kF16;
+  for (ToyOptions& options : all) options.d_model = 256, options.d_ff = 512, options.n_layers += 3;
+  return all;
+}
+
+// A budget between the least and what keeps everything resident.
+uint64_t budget_at(const ToyEngine& resident, uint32_t step, uint32_t n_steps) {
+  const Plan& plan = resident.engine->plan();
+  return plan.minimum_bytes + (plan.planned_bytes - plan.minimum_bytes) * step / n_steps;
+}
+
+void check_bits(const std::string& path, uint32_t n_steps, size_t n_tokens) {
+  const std::vector<int32_t> tokens = toy_tokens(n_tokens);
+  ToyEngine resident = load_toy(path);
+  const Logits expected = feed_all(*resident.session, tokens);
+  uint32_t n_streamed = 0, n_pinned = 0;
+  for (uint32_t step = 0; step <= n_steps; ++step) {
+    ToyEngineOptions options;
+    options.budget_bytes = budget_at(resident, step, n_steps);
+    options.n_threads = 1 + int(step % 3);
+    options.window_slots = step % 4 == 0 ? 0 : 1 + step % 8;
+    options.max_logit_rows = 1 + step % 3;
+    FaultySource callback(path);
+    if (step % 3 == 2) options.source = callback.source;
+    CAPTURE(step, options.budget_bytes, options.n_threads, options.window_slots);
+    ToyEngine toy = load_toy(path, options);
+    const Plan& plan = toy.engine->plan();
+    CAPTURE(plan.window.n_slots, plan.window.slot_bytes, plan.streamed_bytes_per_token, plan.max_rows);
+    CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+    // Decoding: one token a step, and logits that nobody asked for or that are asked for twice.
+    REQUIRE(toy.session->truncate(n_tokens / 2).ok());
+    const std::span<const int32_t> rest = std::span(tokens).subspan(n_tokens / 2);
+    for (size_t i = 0; i < rest.size() && i < 5; ++i) {
+      std::vector<float> logits;
+      const auto take = [&](size_t, std::span<const float> got) { return logits.assign(got.begin(), got.end()), true; };
+      REQUIRE(toy.session->feed(rest.subspan(i, 1), {}, i == 1 ? Session::OnLogits() : take).ok());
+      if (i == 1) continue;
+      CHECK(equal_bits({logits}, {expected[n_tokens / 2 + i]}));
+    }
+    CHECK(toy.engine->accountant().peak() <= plan.budget_bytes);
+    n_streamed += plan.streamed_bytes_per_token > 0;
+    n_pinned += plan.streamed_bytes_per_token > 0 && plan.part(Part::kWeights) > 100000;
+  }
+  CHECK(n_streamed >= 2);
+  CHECK((n_pinned > 0 || n_steps < 8));
+}
+
+}  // namespace
+
+TEST_CASE("logits have equal bits for every budget, window, thread count and way to read", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  check_bits(make_toy(folder, wide_toy()), 12, 40);
+}
+
+TEST_CASE("every family streams with the bits of the resident model", "[runtime][streaming]") {
+  for (const ToyOptions& family : small_toys()) {
+    CAPTURE(family.architecture);
+    TemporaryFolder folder;
+    check_bits(make_toy(folder, family), 6, 50);
+  }
+}
+
+TEST_CASE("the float32 device streams too", "[runtime][streaming][reference]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder, small_toys()[0]);
+  const std::vector<int32_t> tokens = toy_tokens(12);
+  ToyEngine resident = load_toy(path, {.device = "reference"});
+  ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes, .device = "reference"});
+  CHECK(toy.engine->plan().streamed_bytes_per_token > 0);
+  CHECK(equal_bits(feed_all(*toy.session, tokens), feed_all(*resident.session, tokens)));
+}
+
+TEST_CASE("a failed read or a damaged chunk fails the request, and the next one is right", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder, small_toys()[0]);
+  const std::vector<int32_t> tokens = toy_tokens(6);
+  ToyEngine resident = load_toy(path);
+  const Logits expected = feed_all(*resident.session, tokens);
+  int64_t n_failed = 0;
+  for (const auto kind : {FaultySource::Fault::kFail, FaultySource::Fault::kFlip})
+    for (int64_t at = 0; at < 12; ++at) {
+      CAPTURE(int(kind), at);
+      FaultySource faulty(path);
+      ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes, .source = faulty.source});
+      REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
+      faulty.fail_at(at, kind, 1000000);
+      const Status failed = toy.session->feed(tokens, {}, [](size_t, std::span<const float>) { return true; });
+      const bool unseen = failed.ok();  // a flip in what had been checked before is not looked for
+      CHECK((!unseen || kind == FaultySource::Fault::kFlip));
+      if (!unseen) {
+        CHECK(failed.error().code == (kind == FaultySource::Fault::kFail ? Code::kFailed : Code::kBadModel));
+        CHECK(failed.error().offset != kNoOffset);
+        CHECK(toy.session->tokens().size() < tokens.size());
+        ++n_failed;
+      }
+      faulty.heal();
+      REQUIRE(toy.session->truncate(0).ok());
+      if (unseen) continue;
+      CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+    }
+  CHECK(n_failed > 15);
+}
+
+TEST_CASE("a step that is cancelled in the middle leaves a session that goes on with equal bits",
+          "[runtime][streaming]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder, small_toys()[0]);
+  const std::vector<int32_t> tokens = toy_tokens(8);
+  ToyEngine resident = load_toy(path);
+  const Logits expected = feed_all(*resident.session, tokens);
+  ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes});
+  REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
+  toy.session.reset();  // the budget has room for one cache
+  {
+    auto cache = toy.engine->make_cache();
+    REQUIRE(cache.ok());
+    const SequenceTokens rows{tokens, 0, &*cache};
+    for (int asked = 1; asked <= 4; ++asked) {
+      int left = asked;
+      const Status status = toy.engine->step({&rows, 1}, [&] { return --left == 0; });
+      REQUIRE(!status.ok());
+      CHECK(status.error().code == Code::kCancelled);
+    }
+  }
+  toy.session = Session::create(*toy.engine).value();
+  CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+}
+
+TEST_CASE("an engine can be closed while weights are being read", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder, small_toys()[0]);
+  const uint64_t least = load_toy(path).engine->plan().minimum_bytes;
+  FaultySource slow(path);
+  for (int i = 0; i < 3; ++i) {
+    ToyEngine toy = load_toy(path, {.budget_bytes = least, .source = slow.source});
+    REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
+    const std::vector<int32_t> tokens = toy_tokens(3);
+    REQUIRE(toy.session->feed(tokens, {}, [&](size_t, std::span<const float>) { return slow.block(true), true; }).ok());
+    std::thread closer([&] { toy.session.reset(), toy.engine.reset(); });
+    slow.block(false);
+    closer.join();
+  }
+}
+
+TEST_CASE("a model that fits is never streamed", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder);
+  ToyEngine free = load_toy(path);
+  CHECK(free.engine->plan().streamed_bytes_per_token == 0);
+  CHECK(free.engine->streamed_bytes() == 0);
+  ToyEngine exact = load_toy(path, {.budget_bytes = free.engine->plan().planned_bytes});
+  CHECK(exact.engine->plan().streamed_bytes_per_token == 0);
+  CHECK(exact.engine->plan().strict_budget);
+}
+
+}  // namespace sluice::test
