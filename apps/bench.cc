@@ -102,6 +102,7 @@ struct Figures {
   sluice_memory memory;
   sluice_probe probe;
   double disk_GB_s;
+  double disk_used_GB_s() const { return decode * double(info.streamed_bytes_per_token) / 1e9; }
   double weight_GB_s() const { return decode * double(info.weight_bytes_per_token) / 1e9; }
 };
 
@@ -126,7 +127,7 @@ Json report(const Figures& f) {
         {"planned_bytes", f.memory.planned_bytes},
         {"peak_bytes", f.memory.peak_bytes},
         {"process_peak_bytes", f.memory.process_peak_bytes}}},
-      {"io", {{"bytes_per_token", 0}, {"GB_s", 0.0}}},  // all weights are resident
+      {"io", {{"bytes_per_token", f.info.streamed_bytes_per_token}, {"GB_s", f.disk_used_GB_s()}, {"path", f.info.io}}},
       {"probe", {{"read_GB_s", f.probe.read_GB_s}, {"int8_GMAC_s", f.probe.int8_GMAC_s}, {"disk_GB_s", f.disk_GB_s}}}};
 }
 
@@ -139,6 +140,11 @@ void print_table(const Figures& f) {
                     human_number(f.weight_GB_s()) + " GB/s of weights, " +
                         (f.probe.read_GB_s > 0 ? percent(f.weight_GB_s() / f.probe.read_GB_s) : std::string("-")) +
                         " of the memory bandwidth"});
+    if (f.info.streamed_bytes_per_token)
+      rows.push_back({"", "", "",
+                      human_number(f.disk_used_GB_s()) + " GB/s of them from disk, " +
+                          (f.disk_GB_s > 0 ? percent(f.disk_used_GB_s() / f.disk_GB_s) : std::string("-")) +
+                          " of its rate"});
   }
   put(printable(f.name) + ", " + f.info.device + " " + f.info.isa + ", " + std::to_string(f.info.n_threads) +
       " threads" + (f.work.depth ? ", after " + std::to_string(f.work.depth) + " tokens" : "") + "\n\n");

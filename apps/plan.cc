@@ -2,6 +2,7 @@
 // sluice plan: what would run inside --memory, every byte of it, before one is allocated.
 #include <algorithm>
 
+#include "disk_probe.h"
 #include "looks.h"
 #include "model_arg.h"
 #include "output.h"
@@ -93,8 +94,10 @@ void print_plan(const Json& facts, const Json& model) {
                                   human_bytes(number(facts, "streamed_bytes_per_token")) + " from disk"}};
   if (facts.contains("predicted") && facts["predicted"].is_object() && facts["predicted"].contains("decode_tok_s") &&
       facts["predicted"]["decode_tok_s"].is_number()) {
-    rows.push_back({"expected speed", "at most " + human_number(facts["predicted"]["decode_tok_s"]) +
-                                          " tok/s, the bound set by memory"});
+    const bool disk = number(facts, "streamed_bytes_per_token") > 0;
+    rows.push_back({"expected speed",
+                    "at most " + human_number(facts["predicted"]["decode_tok_s"]) +
+                        (disk ? " tok/s, the bound set by disk and memory" : " tok/s, the bound set by memory")});
   }
   rows.push_back({"computed by", (facts.contains("device") && facts["device"].is_string()
                                       ? printable(facts["device"].get<std::string>())
@@ -115,6 +118,11 @@ int run(const Arguments& arguments) {
   if (const int code = make_plan(model.model.get(), options, plan)) return code;
   Json facts, description;
   if (const int code = describe_plan(plan.get(), facts)) return code;
+  if (options.read_GB_s > 0 && number(facts, "streamed_bytes_per_token") > 0) {
+    options.disk_GB_s = probe_disk_GB_s(model.path);
+    if (const int code = make_plan(model.model.get(), options, plan)) return code;
+    if (const int code = describe_plan(plan.get(), facts)) return code;
+  }
   if (arguments.has(Opt::kJson)) {
     put(json_line(facts));
   } else {
@@ -133,9 +141,12 @@ const Verb& plan_verb() {
       "MODEL",
       "what would run inside --memory, and how fast",
       "Lists every byte that would be used, without using any. Ends with exit code 4 when it does "
-      "not fit, and says what would. The expected speed is a bound: the bytes that one decoded token reads (weights, "
-      "and the context when it is half full) over the read bandwidth of this machine's memory, measured for a tenth of a "
-      "second with the threads of the plan. `sluice bench` measures what is reached.",
+      "not fit, and says what would. Weights that do not all fit are streamed from disk for each token, through a "
+      "window that is part of io. The expected speed is a bound: the bytes that one decoded token reads (weights, "
+      "and the context when it is half full) over the read bandwidth of this machine's memory, measured for a tenth of "
+      "a "
+      "second with the threads of the plan, and what it streams over the rate at which the disk reads the file. "
+      "`sluice bench` measures what is reached.",
       {engine_options(), general_options()},
       1,
       1,

@@ -64,7 +64,8 @@ Json report(const LoadedModel& model, const std::vector<int32_t>& prompt, const 
            {{"budget_bytes", memory.budget_bytes},
             {"planned_bytes", memory.planned_bytes},
             {"peak_bytes", memory.peak_bytes},
-            {"process_peak_bytes", memory.process_peak_bytes}}}};
+            {"process_peak_bytes", memory.process_peak_bytes}}},
+          {"io", {{"bytes_per_token", model.info.streamed_bytes_per_token}, {"path", model.info.io}}}};
 }
 
 int run(const Arguments& arguments) {
