@@ -277,7 +277,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 std::string replaced(std::string_view text, std::string_view what, std::string_view by, int64_t limit) {
   std::string out;
   if (what.empty()) {  // between all code points, as Python does
-    for (; !text.empty() && limit != 0; --limit) {
+    for (; !text.empty() && limit != 0; limit -= limit > 0) {
       out += by;
       out += take_letter(text);
     }
@@ -286,7 +286,7 @@ std::string replaced(std::string_view text, std::string_view what, std::string_v
     return out;
   }
   const Finder finder(what);
-  for (size_t at; limit != 0 && (at = finder.find(text)) != text.npos; --limit) {
+  for (size_t at; limit != 0 && (at = finder.find(text)) != text.npos; limit -= limit > 0) {
     out += text.substr(0, at);
     out += by;
     text.remove_prefix(at + what.size());

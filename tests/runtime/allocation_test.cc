@@ -15,13 +15,16 @@ std::atomic<long> g_allocations{0}, g_live{0};
 std::atomic<long> g_fail_at{-1};  // counts down; the allocation that finds 0 fails
 }  // namespace
 
-static void* allocate(size_t bytes) {
+static void* allocate_or_null(size_t bytes) noexcept {
   ++g_allocations;
-  if (g_fail_at.load() >= 0 && g_fail_at.fetch_sub(1) == 0) throw std::bad_alloc();
+  if (g_fail_at.load() >= 0 && g_fail_at.fetch_sub(1) == 0) return nullptr;
   void* p = std::malloc(bytes == 0 ? 1 : bytes);
-  if (p == nullptr) throw std::bad_alloc();
-  ++g_live;
+  g_live += p != nullptr;
   return p;
+}
+static void* allocate(size_t bytes) {
+  if (void* p = allocate_or_null(bytes)) return p;
+  throw std::bad_alloc();
 }
 static void release(void* p) {
   if (p != nullptr) --g_live;
@@ -29,6 +32,8 @@ static void release(void* p) {
 }
 void* operator new(size_t bytes) { return allocate(bytes); }
 void* operator new[](size_t bytes) { return allocate(bytes); }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return allocate_or_null(bytes); }
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return allocate_or_null(bytes); }
 void operator delete(void* p) noexcept { release(p); }
 void operator delete(void* p, size_t) noexcept { release(p); }
 void operator delete[](void* p) noexcept { release(p); }
