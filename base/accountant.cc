@@ -19,6 +19,16 @@ namespace {
 
 constexpr uint64_t kHugeHintBytes = uint64_t{4} << 20;  // below this a huge page could waste a visible share
 
+// A huge page of which only a part is given back would stay whole in the kernel's books until memory is short, and a
+// partly empty one might be filled up again: MADV_FREE splits it at once, MADV_NOHUGEPAGE keeps it split. Both are
+// hints; MADV_DONTNEED is what counts.
+bool give_back(std::byte* data, uint64_t bytes) {
+  madvise(data, bytes, MADV_FREE);
+  if (madvise(data, bytes, MADV_DONTNEED) != 0) return false;
+  madvise(data, bytes, MADV_NOHUGEPAGE);
+  return true;
+}
+
 }  // namespace
 
 uint64_t page_bytes() {
@@ -54,9 +64,40 @@ const char* memory_kind_name(MemoryKind kind) {
 
 Block::~Block() {
   if (data_ == nullptr) return;
-  const uint64_t mapped = block_bytes(size_);
-  SLUICE_CHECK(munmap(data_, mapped) == 0);
-  owner_->release(kind_, mapped);
+  SLUICE_CHECK(munmap(data_, block_bytes(size_)) == 0);
+  owner_->release(kind_, held_);
+}
+
+uint64_t touched_bytes(std::span<const ByteRange> parts) {
+  const uint64_t page = page_bytes();
+  uint64_t bytes = 0, end = 0;  // pages before `end` are counted
+  for (const ByteRange& part : parts) {
+    const uint64_t first = std::max(part.begin / page * page, end), last = round_up(part.end, page);
+    if (part.begin == part.end || last <= first) continue;
+    bytes += last - first, end = last;
+  }
+  return bytes;
+}
+
+Status Block::keep(std::span<const ByteRange> parts) {
+  const uint64_t page = page_bytes(), whole = block_bytes(size_), held = touched_bytes(parts);
+  for (const ByteRange& part : parts) SLUICE_CHECK(part.begin <= part.end && part.end <= whole);
+  if (held > held_) SLUICE_DO(owner_->charge(kind_, held - held_));
+  bool given = true;
+  uint64_t end = 0;  // pages before it are dealt with
+  const auto gap = [&](uint64_t until) { given = (until <= end || give_back(data_ + end, until - end)) && given; };
+  for (const ByteRange& part : parts) {
+    if (part.begin == part.end) continue;
+    const uint64_t first = part.begin / page * page, last = round_up(part.end, page);
+    gap(first);
+    if (whole >= kHugeHintBytes && last > end) madvise(data_ + first, last - first, MADV_HUGEPAGE);
+    end = std::max(end, last);
+  }
+  gap(whole);
+  if (held < held_ && given) owner_->release(kind_, held_ - held);
+  held_ = given ? held : std::max(held, held_);
+  if (!given) return make_error(Code::kFailed, "", kNoOffset, "the system takes no memory back: %s", strerror(errno));
+  return {};
 }
 
 Result<Block> Accountant::allocate(MemoryKind kind, uint64_t bytes) {
@@ -80,6 +121,7 @@ Result<Block> Accountant::allocate(MemoryKind kind, uint64_t bytes) {
   block.owner_ = this;
   block.data_ = static_cast<std::byte*>(data);
   block.size_ = bytes;
+  block.held_ = mapped;
   block.kind_ = kind;
   return block;
 }
@@ -104,6 +146,22 @@ void Accountant::release(MemoryKind kind, uint64_t bytes) {
   SLUICE_CHECK(by_kind_[size_t(kind)] >= bytes);
   by_kind_[size_t(kind)] -= bytes;
   used_ -= bytes;
+}
+
+Status Accountant::set_budget(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (bytes != 0 && used_ > bytes) {
+    return make_error(Code::kNoFit, "", kNoOffset,
+                      "%" PRIu64 " bytes are in use and the budget would be %" PRIu64 " bytes", used_, bytes);
+  }
+  budget_ = bytes;
+  peak_ = used_;
+  return {};
+}
+
+uint64_t Accountant::budget() const {
+  std::lock_guard lock(mutex_);
+  return budget_;
 }
 
 uint64_t Accountant::used() const {

@@ -23,7 +23,14 @@ uint64_t block_bytes(uint64_t bytes);
 
 class Accountant;
 
-// A zeroed, page-aligned (so also 64-byte-aligned) block of anonymous memory; returned to the accountant on destruction.
+struct ByteRange {
+  uint64_t begin = 0, end = 0;
+};
+// Bytes of the pages that these parts (ascending, disjoint) of a Block touch.
+uint64_t touched_bytes(std::span<const ByteRange> parts);
+
+// A zeroed, page-aligned (so also 64-byte-aligned) block of anonymous memory; returned to the accountant on
+// destruction.
 class Block {
  public:
   Block() = default;
@@ -36,13 +43,20 @@ class Block {
 
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+
+  // From now on only the pages of these parts (ascending, disjoint, inside the block) are held: the others go back to
+  // the system, zeroed should they ever be held again. kNoFit, and nothing changes, when that is more than before and
+  // the budget has no room for it; kFailed when the system does not take pages back (a program that locked them).
+  Status keep(std::span<const ByteRange> parts);
+  uint64_t held() const { return held_; }  // whole pages
+
   template <class T>
   std::span<T> as() const {
     return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
   }
   void swap(Block& other) noexcept {
     std::swap(owner_, other.owner_), std::swap(data_, other.data_);
-    std::swap(size_, other.size_), std::swap(kind_, other.kind_);
+    std::swap(size_, other.size_), std::swap(held_, other.held_), std::swap(kind_, other.kind_);
   }
 
  private:
@@ -50,6 +64,7 @@ class Block {
   Accountant* owner_ = nullptr;
   std::byte* data_ = nullptr;
   size_t size_ = 0;
+  uint64_t held_ = 0;
   MemoryKind kind_ = MemoryKind::kOther;
 };
 
@@ -66,9 +81,12 @@ class Accountant {
   Status charge(MemoryKind kind, uint64_t bytes);
   void release(MemoryKind kind, uint64_t bytes);
 
-  uint64_t budget() const { return budget_; }
+  // kNoFit, and nothing changes, when more than `bytes` are in use. The peak begins anew.
+  Status set_budget(uint64_t bytes);
+
+  uint64_t budget() const;
   uint64_t used() const;
-  uint64_t peak() const;
+  uint64_t peak() const;  // since the budget was set
   uint64_t used(MemoryKind kind) const;
 
  private:

@@ -30,13 +30,38 @@ void sluice_engine_close(sluice_engine* engine) { delete engine; }
 void sluice_engine_memory(const sluice_engine* engine, sluice_memory* memory) {
   if (engine == nullptr || memory == nullptr) return;
   sluice_memory m{};
-  m.budget_bytes = engine->engine->plan().budget_bytes;
+  m.budget_bytes = engine->engine->accountant().budget();
   m.planned_bytes = engine->engine->plan().planned_bytes;
   m.used_bytes = engine->engine->accountant().used();
   m.peak_bytes = engine->engine->accountant().peak();
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) == 0) m.process_peak_bytes = uint64_t(usage.ru_maxrss) * 1024;
   write_struct(m, memory);
+}
+
+namespace {
+
+// A running call serves it at its next pause; when none runs (any more), it is done here.
+Status trim_beside_calls(sluice_engine& engine, uint64_t bytes) {
+  constexpr std::chrono::milliseconds kLook{1};
+  TrimRequests::Request request{bytes};
+  TrimRequests& trims = engine.engine->trims();
+  trims.post(request);
+  do {
+    if (const Turn turn(engine, Turn::Use::kTrim); turn.mine()) engine.engine->serve_trims();
+  } while (!trims.wait(request, kLook));
+  if (request.no_memory) throw std::bad_alloc();
+  return std::move(request.status);
+}
+
+}  // namespace
+
+sluice_status sluice_trim(sluice_engine* engine, uint64_t memory_bytes, sluice_error* error) {
+  return guard(error, [&]() -> Status {
+    SLUICE_DO(require("sluice_trim", engine));
+    if (engine->caller.load() == std::this_thread::get_id()) return engine->engine->trim(memory_bytes);  // a callback
+    return trim_beside_calls(*engine, memory_bytes);
+  });
 }
 
 void sluice_engine_get_info(const sluice_engine* engine, sluice_engine_info* info) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <thread>
 
 #include "base/result.h"
 #include "runtime/session/generate.h"
@@ -23,7 +24,10 @@ struct sluice_plan {
 struct sluice_engine {
   std::unique_ptr<sluice::Engine> engine;
   double load_s = 0;
-  std::atomic<bool> busy{false};
+  // Who computes with it; a change of its budget is short and is waited for.
+  enum class Use : uint8_t { kFree, kCall, kTrim };
+  std::atomic<Use> use{Use::kFree};
+  std::atomic<std::thread::id> caller{};  // the thread of the call
 };
 struct sluice_session {
   sluice_engine* owner;
@@ -61,19 +65,33 @@ Status require(const char* function, Pointers... pointers) {
 // One call at a time on an engine and its sessions: another one, of a second thread or out of a callback, is refused.
 class Turn {
  public:
-  explicit Turn(sluice_engine& engine) : busy_(engine.busy), mine_(!busy_.exchange(true, std::memory_order_acquire)) {}
+  using Use = sluice_engine::Use;
+
+  explicit Turn(sluice_engine& engine, Use use = Use::kCall) : engine_(engine) {
+    Use before = Use::kFree;
+    while (!engine_.use.compare_exchange_strong(before, use, std::memory_order_acquire) && before == Use::kTrim) {
+      engine_.use.wait(Use::kTrim);
+      before = Use::kFree;
+    }
+    mine_ = before == Use::kFree;
+    if (mine_ && use == Use::kCall) engine_.caller.store(std::this_thread::get_id());
+  }
   Turn(const Turn&) = delete;
   ~Turn() {
-    if (mine_) busy_.store(false, std::memory_order_release);
+    if (!mine_) return;
+    engine_.caller.store({});
+    engine_.use.store(Use::kFree, std::memory_order_release);
+    engine_.use.notify_all();
   }
+  bool mine() const { return mine_; }
   Status status() const {
     if (mine_) return {};
     return make_error(Code::kUsage, "engine", kNoOffset, "it is busy with another call; make one call at a time");
   }
 
  private:
-  std::atomic<bool>& busy_;
-  const bool mine_;
+  sluice_engine& engine_;
+  bool mine_ = false;
 };
 
 inline constexpr size_t kMaxStructBytes = 1 << 20;  // no version will have larger ones: what claims to be is garbage

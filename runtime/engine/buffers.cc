@@ -3,9 +3,8 @@
 
 namespace sluice {
 
-Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes,
-                             Accountant& accountant) {
-  const ActivationLayout layout = activation_layout(shape, max_rows, gather_row_bytes);
+Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, Accountant& accountant) {
+  const ActivationLayout layout = activation_layout(shape, max_rows);
   Buffers b;
   SLUICE_TRY(b.block, accountant.allocate(MemoryKind::kActivations, layout.total));
   const auto floats = [&](uint64_t offset) { return reinterpret_cast<float*>(b.block.data() + offset); };
@@ -23,7 +22,6 @@ Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, uint64_
   b.attended = quantized(layout.attended), b.ffn = quantized(layout.ffn);
   for (uint64_t offset : layout.rope_cos) b.cos.push_back(floats(offset));
   for (uint64_t offset : layout.rope_sin) b.sin.push_back(floats(offset));
-  b.gather_rows = b.block.data() + layout.gather_rows;
   return b;
 }
 

@@ -15,10 +15,8 @@ struct Buffers {
   float* q = nullptr;            // [max_rows, n_heads * head_dim]
   Activations attended, ffn;     // cols is set per layer
   std::vector<float*> cos, sin;  // per rope table: [max_rows, half]
-  std::byte* gather_rows = nullptr;
 };
 
-Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes,
-                             Accountant& accountant);
+Result<Buffers> make_buffers(const ModelShape& shape, uint32_t max_rows, Accountant& accountant);
 
 }  // namespace sluice

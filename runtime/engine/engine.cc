@@ -2,12 +2,12 @@
 #include "runtime/engine/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "runtime/engine/rope.h"
 #include "runtime/model/shape.h"
-#include "schema/layout.h"
 
 namespace sluice {
 
@@ -18,6 +18,8 @@ static_assert(kMaxPlannedContext * kMaxRopeFrequency <= kMaxAngle);
 Status Engine::step(std::span<const SequenceTokens> sequences, const std::function<bool()>& stop, bool logits_follow) {
   const fb::Config& config = model_->config();
   rows_ = {};
+  SLUICE_DO(pause());
+  SLUICE_DO(look_at_file());
   if (stream_) stream_->begin_step(logits_follow);
   for (const SequenceTokens& s : sequences) {
     const uint32_t first = rows_.n_rows, n = uint32_t(s.tokens.size());
@@ -46,6 +48,7 @@ Status Engine::step(std::span<const SequenceTokens> sequences, const std::functi
     n = ask ? std::min(body.size() - i, kPhasesOfALayer) : body.size();
     SLUICE_DO(run(body.subspan(i, n), uint32_t(i)));
   }
+  SLUICE_DO(unchanged_file());
   input_squares_.count_rows(rows_.n_rows);
   return {};
 }
@@ -53,6 +56,7 @@ Status Engine::step(std::span<const SequenceTokens> sequences, const std::functi
 // `number`: of the first of the phases. Those with resident weights go to the device together.
 Status Engine::run(std::span<const Phase> phases, uint32_t number) {
   while (!phases.empty()) {
+    if (number > 0) SLUICE_DO(pause());  // not between the gathering of rows and the phase that takes them
     size_t n = stages_ ? 0 : phases.size();
     while (n < phases.size() && !stages_->streamed(number + uint32_t(n))) ++n;
     if (n > 0) {
@@ -71,46 +75,70 @@ Result<std::span<const float>> Engine::logits(std::span<const uint32_t> rows) {
   SLUICE_CHECK(rows.size() <= max_logit_rows());
   program_.head().row_index = rows;
   SLUICE_DO(run(program_.head_only(), uint32_t(program_.body().size())));
+  SLUICE_DO(unchanged_file());
   input_squares_.count_head_rows(rows.size());
   return std::span<const float>(logits_.as<float>().first(rows.size() * n_vocab()));
 }
 
+// ---- a file that changes while it is in use ----------------------------------------------------------------------
+
+// What was read with the right hash from a file that has changed since proves nothing: all of it is checked anew.
+Status Engine::look_at_file() {
+  if (!stream_ && !gatherer_->reads()) return {};
+  const uint64_t version = reader_->version();
+  if (version == file_version_) return {};
+  log(LogLevel::kWarning,
+      "%s: the file was changed or replaced while it is in use; all that is read of it is checked again",
+      model_->name().c_str());
+  checks_->forget();
+  if (stream_) stream_->forget();
+  file_version_ = version;
+  return {};
+}
+
+Status Engine::unchanged_file() const {
+  if ((!stream_ && !gatherer_->reads()) || reader_->version() == file_version_) return {};
+  return make_error(Code::kBadModel, model_->name(), kNoOffset, "the file was changed while weights were read from it");
+}
+
 // ---- making it ---------------------------------------------------------------------------------------------------
+
+Error Engine::no_fit(const Model& model, const Plan& plan) {
+  return make_error(
+      Code::kNoFit, model.name(), kNoOffset,
+      "%llu bytes are needed with a context of %u and the budget is %llu; the smallest that works is %llu%s",
+      (unsigned long long)(plan.planned_bytes), plan.n_ctx, (unsigned long long)(plan.budget_bytes),
+      (unsigned long long)(plan.minimum_bytes),
+      plan.max_n_ctx ? (", the largest context that fits is " + std::to_string(plan.max_n_ctx)).c_str() : "");
+}
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, const Plan& plan,
                                                const Progress& progress) {
-  if (!plan.fits())
-    return make_error(
-        Code::kNoFit, model->name(), kNoOffset,
-        "%llu bytes are needed with a context of %u and the budget is %llu; the smallest that works is %llu%s",
-        (unsigned long long)(plan.planned_bytes), plan.n_ctx, (unsigned long long)(plan.budget_bytes),
-        (unsigned long long)(plan.minimum_bytes),
-        plan.max_n_ctx ? (", the largest context that fits is " + std::to_string(plan.max_n_ctx)).c_str() : "");
+  if (!plan.fits()) return no_fit(*model, plan);
   std::unique_ptr<Engine> engine(new Engine(plan));
   Accountant& accountant = engine->accountant_;
   engine->model_ = model;
   SLUICE_TRY(engine->tensors_, find_tensors(*model));
   engine->shape_ = shape_of(*model, engine->tensors_);
-  SLUICE_DO(engine->charge_what_others_hold());
+  SLUICE_DO(engine->charge_opened_model());
   SLUICE_TRY(engine->pool_, ThreadPool::create(plan.n_threads));
   SLUICE_TRY(engine->backend_, create_backend(plan.device, *engine->pool_));
-  SLUICE_DO(engine->load_weights(progress));
+  engine->checks_ = std::make_shared<ChunkChecks>(model);
+  engine->reader_ = BulkReader::open(model->shared_source(), plan.window.n_slots > 0 || plan.strict_budget);
+  engine->file_version_ = engine->reader_->version();
+  SLUICE_TRY(engine->weights_, WeightStore::create(model, engine->checks_, *engine->reader_, accountant));
   SLUICE_DO(engine->check_formats());
-  SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, plan.gather_row_bytes, accountant));
+  SLUICE_DO(engine->make_ready(progress));
+  SLUICE_TRY(engine->buffers_, make_buffers(engine->shape_, plan.max_rows, accountant));
   SLUICE_TRY(engine->logits_, accountant.allocate(MemoryKind::kLogits,
                                                   uint64_t(plan.max_logit_rows) * engine->n_vocab() * sizeof(float)));
   SLUICE_DO(engine->backend_->prepare(step_limits(engine->shape_, plan.n_ctx, plan.max_rows, plan.max_logit_rows),
                                       accountant));
-  SLUICE_TRY(RowGatherer gatherer, RowGatherer::create(model, engine->tensors_.embedding, engine->weights_,
-                                                       engine->reader_, engine->buffers_.gather_rows, accountant));
-  engine->gatherer_ = std::make_unique<RowGatherer>(std::move(gatherer));
   engine->gather_rows_.resize(plan.max_rows);
   engine->sequences_.resize(plan.max_rows);
   engine->program_ = Program(*model, engine->tensors_, engine->weights_, engine->buffers_,
                              engine->logits_.as<float>().data(), &engine->rows_);
-  if (engine->stream_)
-    engine->stages_ =
-        std::make_unique<Stages>(*engine->stream_, *engine->backend_, uint32_t(engine->program_.body().size()) + 1);
+  engine->own_bytes_ = accountant.used();
   const BackendInfo& info = engine->backend_->info();
   log(LogLevel::kInfo,
       "%s: computed by %s (%s) on %d threads, context %u, %llu of %llu bytes planned, %llu bytes streamed for each "
@@ -121,38 +149,56 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   return engine;
 }
 
-// The program, its threads and the opened model are part of the promise although nobody asks for their bytes here.
-Status Engine::charge_what_others_hold() {
-  SLUICE_DO(accountant_.charge(MemoryKind::kOther,
-                               plan_.part(Part::kProgram) + plan_.part(Part::kThreads) + plan_.part(Part::kTables)));
+// The opened model is part of the promise although nobody asks for its bytes here.
+Status Engine::charge_opened_model() {
   SLUICE_DO(accountant_.charge(MemoryKind::kHeader, plan_.part(Part::kHeader)));
   return accountant_.charge(MemoryKind::kTokenizer, plan_.part(Part::kTokenizer));
 }
 
-// The pinned pieces, and the window through which the others come.
-Status Engine::load_weights(const Progress& progress) {
-  const bool streams = plan_.window.n_slots > 0;
-  reader_ = BulkReader::open(model_->shared_source(), streams || plan_.strict_budget);
-  Residence residence;
-  WeightStream::Config config;
-  if (streams) {
-    const std::vector<StreamPiece> pieces = stream_pieces(*model_, tensors_, plan_.window.limit_bytes);
-    SLUICE_CHECK(pieces.size() == plan_.window.pinned.size());
-    std::vector<StreamPiece> pinned;
-    const uint32_t head = head_phase_number(uint32_t(tensors_.layers.size()));
-    for (size_t i = 0; i < pieces.size(); ++i) {
-      (plan_.window.pinned[i] ? pinned : config.pieces).push_back(pieces[i]);
-      if (!plan_.window.pinned[i] && pieces[i].phase < head) ++config.n_body;
-    }
-    residence = residence_of(model_->header(), pinned);
-  } else {
-    residence = residence_of(model_->header());
+// Makes true what the plan says of weights, after whatever was true before. After an error it can be tried again.
+Status Engine::make_ready(const Progress& progress) {
+  if (ready_) return {};
+  const uint64_t others = accountant_.used() - own_bytes_;
+  const auto own = [&] { own_bytes_ = accountant_.used() - others; };
+  try {
+    Status status = make_weights_ready(progress);
+    own();
+    return status;
+  } catch (const std::bad_alloc&) {
+    own();
+    throw;
   }
-  SLUICE_TRY(weights_, WeightStore::load(model_, std::move(residence), *reader_, *pool_, accountant_, progress));
-  if (config.pieces.empty()) return {};
-  config.n_slots = plan_.window.n_slots, config.slot_bytes = plan_.window.slot_bytes;
-  SLUICE_TRY(stream_, WeightStream::create(model_, reader_, std::move(config), weights_.chunk_pointers(), accountant_));
+}
+
+Status Engine::make_weights_ready(const Progress& progress) {
+  stages_.reset(), stream_.reset(), gatherer_.reset();
+  const bool around_cache = plan_.window.n_slots > 0 || plan_.strict_budget;
+  if (around_cache && reader_->path() == BulkReader::Path::kCached)
+    reader_ = BulkReader::open(model_->shared_source(), true);
+  Share share = share_of(*model_, tensors_, plan_.window);
+  SLUICE_DO(hold_weights(share, progress));
+  if (!share.streamed.empty()) {
+    WeightStream::Config config{std::move(share.streamed), share.n_body, plan_.window.n_slots, plan_.window.slot_bytes};
+    SLUICE_TRY(stream_, WeightStream::create(model_, reader_, checks_, std::move(config), weights_.chunk_pointers(),
+                                             accountant_));
+    stages_ = std::make_unique<Stages>(*stream_, *backend_, head_phase_number(uint32_t(tensors_.layers.size())) + 1);
+  }
+  SLUICE_TRY(gatherer_,
+             RowGatherer::create(model_, tensors_.embedding, weights_, reader_, checks_, plan_.max_rows, accountant_));
+  ready_ = true;
   return {};
+}
+
+// First what is given back, then the budget, then what is taken.
+Status Engine::hold_weights(const Share& share, const Progress& progress) {
+  SLUICE_DO(weights_.drop_others(share.resident));
+  accountant_.release(MemoryKind::kOther, std::exchange(unasked_bytes_, 0));
+  if (plan_.budget_bytes != accountant_.budget()) SLUICE_DO(accountant_.set_budget(plan_.budget_bytes));
+  // The program and its threads hold memory that nobody asks for here.
+  const uint64_t unasked = plan_.part(Part::kProgram) + plan_.part(Part::kThreads) + plan_.part(Part::kTables);
+  SLUICE_DO(accountant_.charge(MemoryKind::kOther, unasked));
+  unasked_bytes_ = unasked;
+  return weights_.add(share.resident, *reader_, *pool_, accountant_, progress);
 }
 
 Status Engine::check_formats() const {
@@ -181,7 +227,15 @@ Status Engine::collect_inputs() {
                       "%s computes with 8-bit activations; inputs are collected by the reference device",
                       device().name.c_str());
   }
+  if (input_squares_.active()) return {};
+  const uint64_t bytes = block_bytes(InputSquares::bytes(program_));
+  // The room that the plan left for a session is none for the sums.
+  const uint64_t used = accountant_.used(), session = session_bytes(shape_, plan_.kv_type, plan_.n_ctx);
+  const uint64_t promised = std::max(used, own_bytes_ + session);
+  if (stream_ && promised + bytes > accountant_.budget()) SLUICE_DO(change_budget(plan_.budget_bytes, bytes));
+  const uint64_t before = accountant_.used();
   SLUICE_TRY(input_squares_, InputSquares::create(program_, tensors_, accountant_));
+  own_bytes_ += accountant_.used() - before, unplanned_bytes_ += accountant_.used() - before;
   return {};
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Engine: weights, threads, device and buffers, and `step`, the token path: rows of any sessions in, logits out.
-// After create() nothing here allocates. One thread at a time.
+// After create() nothing here allocates, unless the budget changes. One thread at a time, except trims().
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,7 +12,9 @@
 #include "runtime/engine/buffers.h"
 #include "runtime/engine/input_squares.h"
 #include "runtime/engine/program.h"
+#include "runtime/engine/share.h"
 #include "runtime/engine/stages.h"
+#include "runtime/engine/trim_requests.h"
 #include "runtime/kv/kv_cache.h"
 #include "runtime/plan/plan.h"
 #include "runtime/weights/row_gatherer.h"
@@ -47,8 +50,17 @@ class Engine {
 
   Result<KvCache> make_cache();
 
-  // From now on sums the squares of what every matrix is multiplied with. kUsage unless the device computes in float32,
-  // kNoFit if the sums do not fit the budget.
+  // Another budget from now on: weights that no longer fit are given back to the system and streamed, more of them are
+  // read and kept when it grows. Sessions, their tokens and all bits stay. kNoFit, and nothing changes, when it is less
+  // than what this engine needs at least; else, when reading fails, the budget is the new one and the next step tries
+  // again. Between steps only; trims() is for other threads.
+  Status trim(uint64_t budget_bytes);
+  // Served between the phases of a step (and by serve_trims), in the time of the longest of them.
+  TrimRequests& trims() { return trims_; }
+  void serve_trims();
+
+  // From now on sums the squares of what every matrix is multiplied with; streamed weights make room for the sums.
+  // kUsage unless the device computes in float32, kNoFit if the sums do not fit the budget.
   Status collect_inputs();
   const InputSquares& input_squares() const { return input_squares_; }
 
@@ -67,10 +79,18 @@ class Engine {
 
  private:
   explicit Engine(const Plan& plan) : plan_(plan), accountant_(plan.budget_bytes) {}
-  Status charge_what_others_hold();
-  Status load_weights(const Progress& progress);
+  Status charge_opened_model();
+  Status make_ready(const Progress& progress);
+  Status make_weights_ready(const Progress& progress);
+  Status hold_weights(const Share& share, const Progress& progress);
+  Status pause();
+  Status look_at_file();
+  Status unchanged_file() const;
   Status run(std::span<const Phase> phases, uint32_t number);
   Status check_formats() const;
+  static Error no_fit(const Model& model, const Plan& plan);
+  Result<Plan> plan_within(uint64_t budget_bytes, uint64_t reserved) const;
+  Status change_budget(uint64_t budget_bytes, uint64_t reserved);
 
   Plan plan_;
   Accountant accountant_;  // before all that holds its blocks
@@ -80,14 +100,23 @@ class Engine {
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<Backend> backend_;
   std::shared_ptr<const BulkReader> reader_;
+  std::shared_ptr<ChunkChecks> checks_;
   WeightStore weights_;
   std::unique_ptr<WeightStream> stream_;  // null: all weights are resident
   std::unique_ptr<Stages> stages_;        // of the phases that are not, with stream_
   Buffers buffers_;
   Block logits_;
-  std::unique_ptr<RowGatherer> gatherer_;
+  std::optional<RowGatherer> gatherer_;
   Program program_;
   InputSquares input_squares_;
+
+  // What the plan says of weights holds: they are resident or streamed, and rows can be gathered.
+  bool ready_ = false;
+  uint64_t unasked_bytes_ = 0;    // charged for what others hold because of the plan: threads, tables
+  uint64_t own_bytes_ = 0;        // of the accountant's, those that are not the sessions'
+  uint64_t unplanned_bytes_ = 0;  // of them, sums of squares: no plan knows of them
+  uint64_t file_version_ = 0;
+  TrimRequests trims_;
 
   // Of the current step.
   std::vector<GatherRow> gather_rows_;   // [max_rows]

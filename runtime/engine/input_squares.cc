@@ -9,6 +9,12 @@ namespace {
 constexpr size_t kPlacesOfALayer = 4;  // QKV, output, gate and up, down
 }
 
+uint64_t InputSquares::bytes(Program& program) {
+  uint64_t total = 0;
+  for (uint32_t width : program.input_widths()) total += width;
+  return total * sizeof(double);
+}
+
 Result<InputSquares> InputSquares::create(Program& program, const ModelTensors& tensors, Accountant& accountant) {
   InputSquares squares;
   size_t total = 0;

@@ -15,6 +15,8 @@ class InputSquares {
   // Zeros, and `program` adds to them from now on. The memory is the accountant's.
   static Result<InputSquares> create(Program& program, const ModelTensors& tensors, Accountant& accountant);
 
+  static uint64_t bytes(Program& program);
+
   bool active() const { return !offsets_.empty(); }
   void count_rows(uint64_t n) { rows_ += n; }
   void count_head_rows(uint64_t n) { head_rows_ += n; }

@@ -34,7 +34,7 @@ Result<double> measure_read_GB_s(int n_threads, uint64_t available_bytes) {
 }
 
 Probe probe_engine(Engine& engine) {
-  std::span<const std::byte> memory = engine.weights().bytes();
+  std::span<const std::byte> memory = engine.weights().longest_run();
   Block large;
   if (memory.size() < kLargerThanCaches) {
     if (auto block = engine.accountant().allocate(MemoryKind::kOther, kLargerThanCaches); block.ok()) {

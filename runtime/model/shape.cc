@@ -6,6 +6,7 @@
 #include "runtime/weights/place.h"
 #include "runtime/weights/residence.h"
 #include "runtime/weights/row_gatherer.h"
+#include "runtime/weights/stream_pieces.h"
 
 namespace sluice {
 namespace {

@@ -35,7 +35,7 @@ ActivationLayout::Quantized take_quantized(Arena& arena, uint64_t rows, uint32_t
 
 }  // namespace
 
-ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes) {
+ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows) {
   uint32_t max_heads_dim = 0, max_d_ff = 0;
   for (const LayerShape& layer : shape.layers) {
     max_heads_dim = std::max(max_heads_dim, layer.n_heads * layer.head_dim);
@@ -54,7 +54,6 @@ ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows, u
     layout.rope_cos.push_back(arena.take(rows * half * sizeof(float)));
     layout.rope_sin.push_back(arena.take(rows * half * sizeof(float)));
   }
-  layout.gather_rows = arena.take(rows * gather_row_bytes);
   layout.total = block_bytes(arena.total());
   return layout;
 }

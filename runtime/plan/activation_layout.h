@@ -18,11 +18,9 @@ struct ActivationLayout {
   uint64_t q = 0;           // f32 [rows, max n_heads * head_dim]
   Quantized attended, ffn;  // [rows, max n_heads * head_dim], [rows, max d_ff]
   std::vector<uint64_t> rope_cos, rope_sin;  // per rope table: f32 [rows, half]
-  uint64_t gather_rows = 0;                  // rows of the embedding read from disk, [rows][gather_row_bytes]
   uint64_t total = 0;
 };
 
-// gather_row_bytes: 0 where the rows of the embedding are resident.
-ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows, uint64_t gather_row_bytes);
+ActivationLayout activation_layout(const ModelShape& shape, uint32_t max_rows);
 
 }  // namespace sluice

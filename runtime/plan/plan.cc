@@ -34,21 +34,21 @@ struct Sizes {
 std::array<uint64_t, size_t(Part::kCount)> parts_of(const ModelShape& shape, const DeviceProfile& device, Sizes sizes) {
   std::array<uint64_t, size_t(Part::kCount)> parts{};
   const auto part = [&](Part p) -> uint64_t& { return parts[size_t(p)]; };
-  const std::vector<KvLayerShape> kv = kv_shapes(shape);
   const bool gathers = sizes.gathers(shape);
   part(Part::kWeights) =
       block_bytes(sizes.window ? sizes.pinned_bytes : shape.weight_bytes) + block_bytes(shape.vector_bytes);
-  part(Part::kKv) = kv_cache_bytes(kv, device.kv_type, sizes.n_ctx);
-  part(Part::kActivations) = activation_layout(shape, sizes.max_rows, gathers ? shape.gather_row_bytes : 0).total;
+  part(Part::kKv) = kv_cache_bytes(kv_shapes(shape), device.kv_type, sizes.n_ctx);
+  part(Part::kActivations) = activation_layout(shape, sizes.max_rows).total;
   part(Part::kLogits) = block_bytes(uint64_t(sizes.max_logit_rows) * shape.n_vocab * sizeof(float)) +
-                        Sampler::buffer_bytes(shape.n_vocab, sizes.n_ctx) +
-                        block_bytes(uint64_t(sizes.n_ctx) * sizeof(int32_t));  // the tokens a session holds
+                        session_bytes(shape, device.kv_type, sizes.n_ctx) - part(Part::kKv);
   part(Part::kScratch) =
       block_bytes(device.scratch_bytes(step_limits(shape, sizes.n_ctx, sizes.max_rows, sizes.max_logit_rows)));
   part(Part::kHeader) = shape.header_bytes;
   part(Part::kTokenizer) = shape.tokenizer_bytes;
   part(Part::kTables) = shape.table_bytes;
-  part(Part::kIo) = block_bytes(gathers ? shape.gather_buffer_bytes : 0) + kRoundedBlocks * page_bytes();
+  part(Part::kIo) = kRoundedBlocks * page_bytes();
+  if (gathers)
+    part(Part::kIo) += block_bytes(shape.gather_buffer_bytes) + block_bytes(sizes.max_rows * shape.gather_row_bytes);
   int n_threads = sizes.n_threads;
   if (sizes.window) {
     part(Part::kTables) += sizes.window->pieces.size() * shape.window_table_bytes;
@@ -182,6 +182,11 @@ std::vector<KvLayerShape> kv_shapes(const ModelShape& shape) {
   return kv;
 }
 
+uint64_t session_bytes(const ModelShape& shape, KvType kv_type, uint32_t n_ctx) {
+  return kv_cache_bytes(kv_shapes(shape), kv_type, n_ctx) + Sampler::buffer_bytes(shape.n_vocab, n_ctx) +
+         block_bytes(uint64_t(n_ctx) * sizeof(int32_t));
+}
+
 StepLimits step_limits(const ModelShape& shape, uint32_t n_ctx, uint32_t max_rows, uint32_t max_logit_rows) {
   StepLimits limits;
   limits.max_rows = max_rows, limits.max_out_rows = max_logit_rows;
@@ -231,7 +236,6 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
     if (!fits) sizes = least_sizes(shape, device, smallest, options.window_slots);
     if (sizes.window) pin_weights(fits ? plan.budget_bytes - planned(shape, device, sizes) : 0, plan, sizes);
   }
-  if (sizes.gathers(shape)) plan.gather_row_bytes = shape.gather_row_bytes;
   plan.max_rows = sizes.max_rows;
   plan.parts = parts_of(shape, device, sizes);
   plan.planned_bytes = std::accumulate(plan.parts.begin(), plan.parts.end(), uint64_t{0});

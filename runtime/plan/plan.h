@@ -65,7 +65,6 @@ struct Plan {
   uint64_t weight_bytes_per_token = 0;    // read for one decoded token
   uint64_t streamed_bytes_per_token = 0;  // of them, with padding, read from disk
   WindowPlan window;                      // no slots: all weights are resident
-  uint64_t gather_row_bytes = 0;          // ModelShape's, if rows of the embedding are read from disk
   uint64_t kv_bytes_per_token = 0;        // the same, when half of the context is full
   double read_GB_s = 0, disk_GB_s = 0;    // the machine's bandwidths, as far as they were given
   double predicted_decode_tok_s = 0;      // what reading those bytes with them allows at most; 0: not known
@@ -73,6 +72,9 @@ struct Plan {
 
   uint64_t part(Part p) const { return parts[size_t(p)]; }
 };
+
+// What one session takes: its cache, its tokens and its sampler.
+uint64_t session_bytes(const ModelShape& shape, KvType kv_type, uint32_t n_ctx);
 
 StepLimits step_limits(const ModelShape& shape, uint32_t n_ctx, uint32_t max_rows, uint32_t max_logit_rows);
 

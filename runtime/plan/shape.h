@@ -37,7 +37,7 @@ struct ModelShape {
   uint64_t weight_bytes_per_token = 0;  // of them, read for one decoded token
   uint64_t vector_bytes = 0;            // norms, biases
   // Of the embedding, where its rows are not resident: always (a row-major table), or only when weights are streamed.
-  uint64_t gather_row_bytes = 0;     // what one row takes in the row buffer
+  uint64_t gather_row_bytes = 0;     // what one row of a step takes then
   uint64_t gather_buffer_bytes = 0;  // room to read with
   bool gathers_always = false;
   std::vector<WindowShape> windows;  // by falling size of their slots; empty: this model cannot be streamed

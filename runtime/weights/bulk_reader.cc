@@ -2,6 +2,7 @@
 #include "runtime/weights/bulk_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +72,16 @@ Result<const std::byte*> BulkReader::read_part(uint64_t offset, uint64_t bytes, 
   SLUICE_CHECK(end - begin <= buffer.size());
   SLUICE_DO(read(begin, buffer.first(end - begin)));
   return static_cast<const std::byte*>(buffer.data() + (offset - begin));
+}
+
+uint64_t BulkReader::version() const {
+  struct stat info;
+  if (file_ == nullptr || fstat(file_->file().fd(), &info) != 0) return 0;
+  constexpr uint64_t kMix = 0x9E3779B97F4A7C15;  // odd: no two of these numbers cancel each other by accident
+  uint64_t version = uint64_t(info.st_size);
+  for (const timespec& time : {info.st_mtim, info.st_ctim})
+    version = (version * kMix + uint64_t(time.tv_sec)) * kMix + uint64_t(time.tv_nsec);
+  return version;
 }
 
 const char* BulkReader::path_name(Path path) {

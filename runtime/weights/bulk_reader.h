@@ -32,6 +32,9 @@ class BulkReader {
   Result<const std::byte*> read_part(uint64_t offset, uint64_t bytes, std::span<std::byte> buffer) const;
   static constexpr uint64_t part_buffer_bytes(uint64_t bytes) { return (bytes + 2 * kPage - 2) / kPage * kPage; }
 
+  // Another number once the file was written to, cut or lengthened, made of its times and size now; 0 for a callback.
+  uint64_t version() const;
+
   Path path() const { return path_.load(std::memory_order_relaxed); }
   static const char* path_name(Path path);  // "cached", "direct", "dropped", "callback"
 

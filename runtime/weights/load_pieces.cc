@@ -9,14 +9,19 @@ namespace sluice {
 namespace {
 
 struct Loading {
-  Loading(const Model& m, const BulkReader& from, const Residence& r, std::span<std::byte> to, const Progress& p)
-      : model(m), reader(from), residence(r), memory(to), progress(p) {}
+  Loading(const Model& m, const BulkReader& from, ChunkChecks& c, std::span<const Residence::Piece> all,
+          std::span<std::byte> to, const Progress& p)
+      : model(m), reader(from), checks(c), pieces(all), memory(to), progress(p) {
+    for (const Residence::Piece& piece : pieces) total_bytes += piece.bytes;
+  }
 
   const Model& model;
   const BulkReader& reader;
-  const Residence& residence;
+  ChunkChecks& checks;
+  std::span<const Residence::Piece> pieces;
   std::span<std::byte> memory;
   const Progress& progress;
+  uint64_t total_bytes = 0;
 
   std::atomic<size_t> next{0};
   std::atomic<uint64_t> done_bytes{0};
@@ -28,11 +33,7 @@ struct Loading {
   Status load(const Residence::Piece& piece) {
     const std::span<std::byte> data = memory.subspan(piece.memory_offset, piece.bytes);
     SLUICE_DO(reader.read(piece.file_offset, data));
-    for (uint32_t c = piece.first_chunk; c < piece.first_chunk + piece.n_chunks; ++c) {
-      const uint64_t at = residence.chunk_place[c];
-      SLUICE_DO(check_chunk(model, c, memory.subspan(at, model.header().chunks()->Get(c)->bytes())));
-    }
-    return {};
+    return checks.check_all(piece.first_chunk, piece.n_chunks, data);
   }
 
   void fail(size_t piece, Status status) {
@@ -42,11 +43,11 @@ struct Loading {
   }
 
   void work(int thread) {
-    for (size_t i; !stopped && (i = next++) < residence.pieces.size();) {
-      Status status = load(residence.pieces[i]);
+    for (size_t i; !stopped && (i = next++) < pieces.size();) {
+      Status status = load(pieces[i]);
       if (!status.ok()) return fail(i, std::move(status));
-      done_bytes += residence.pieces[i].bytes;
-      if (thread == 0 && progress && !progress(done_bytes, residence.weight_bytes))
+      done_bytes += pieces[i].bytes;
+      if (thread == 0 && progress && !progress(done_bytes, total_bytes))
         return fail(i, make_error(Code::kCancelled, model.name(), kNoOffset, "cancelled"));
     }
   }
@@ -54,9 +55,10 @@ struct Loading {
 
 }  // namespace
 
-Status load_pieces(const Model& model, const BulkReader& reader, const Residence& residence,
-                   std::span<std::byte> memory, ThreadPool& pool, const Progress& progress) {
-  Loading loading(model, reader, residence, memory, progress);
+Status load_pieces(const Model& model, const BulkReader& reader, ChunkChecks& checks,
+                   std::span<const Residence::Piece> pieces, std::span<std::byte> memory, ThreadPool& pool,
+                   const Progress& progress) {
+  Loading loading(model, reader, checks, pieces, memory, progress);
   const auto work = [](void* arg, int thread) {
     auto& loading = *static_cast<Loading*>(arg);
     try {  // a message that cannot be allocated must not end a worker

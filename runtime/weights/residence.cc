@@ -38,9 +38,8 @@ void place_chunk(const fb::Header& header, uint32_t chunk, Residence& at) {
   at.pieces.push_back({chunk, 1, c.offset(), place, bytes});
 }
 
-// Everything but the matrices: chunks of those are given to matrix(first, end).
-template <class Matrix>
-Residence place_all(const fb::Header& header, Matrix matrix) {
+template <class Wanted>
+Residence place_all(const fb::Header& header, Wanted wanted) {
   Residence at;
   at.chunk_place.assign(header.chunks() ? header.chunks()->size() : 0, kNotResident);
   at.vector_place.assign(header.tensors() ? header.tensors()->size() : 0, kNotResident);
@@ -55,7 +54,8 @@ Residence place_all(const fb::Header& header, Matrix matrix) {
     } else if (extent->access() == fb::Access::GatherRows) {
       at.largest_gather_chunk = std::max(at.largest_gather_chunk, largest);
     } else {
-      matrix(at, begin, end);
+      for (uint32_t c = begin; c < end; ++c)
+        if (wanted(c)) place_chunk(header, c, at);
     }
   }
   return at;
@@ -64,16 +64,11 @@ Residence place_all(const fb::Header& header, Matrix matrix) {
 }  // namespace
 
 Residence residence_of(const fb::Header& header) {
-  return place_all(header, [&](Residence& at, uint32_t begin, uint32_t end) {
-    for (uint32_t c = begin; c < end; ++c) place_chunk(header, c, at);
-  });
+  return place_all(header, [](uint32_t) { return true; });
 }
 
-Residence residence_of(const fb::Header& header, std::span<const StreamPiece> pinned) {
-  Residence at = place_all(header, [](Residence&, uint32_t, uint32_t) {});
-  for (const StreamPiece& piece : pinned)
-    for (uint32_t c = piece.first_chunk; c < piece.first_chunk + piece.n_chunks; ++c) place_chunk(header, c, at);
-  return at;
+Residence residence_of(const fb::Header& header, const std::vector<bool>& wanted) {
+  return place_all(header, [&](uint32_t chunk) { return bool(wanted[chunk]); });
 }
 
 }  // namespace sluice

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which chunks of a file stay in memory and where each lies there: a pure function of the header and of what is pinned,
+// Which chunks of a file stay in memory and where each lies there: a pure function of the header and of what is wanted,
 // shared by the plan (how many bytes) and the weight store (which places). In memory chunks keep the 4 KiB padding they
 // have on disk, so that neighbours arrive in one read.
 #pragma once
 #include <cstdint>
-#include <span>
 #include <vector>
 
-#include "runtime/weights/stream_pieces.h"
 #include "schema/model_generated.h"
 
 namespace sluice {
@@ -29,8 +27,9 @@ struct Residence {
   uint64_t largest_vector_chunk = 0, largest_gather_chunk = 0;  // bytes, read through a buffer
 };
 
-// `header` has passed the reader's checks. The first: all weights are resident; the second: these pieces.
+// `header` has passed the reader's checks. The first: all weights are resident; the second: of their chunks, those that
+// are wanted.
 Residence residence_of(const fb::Header& header);
-Residence residence_of(const fb::Header& header, std::span<const StreamPiece> pinned);
+Residence residence_of(const fb::Header& header, const std::vector<bool>& wanted);
 
 }  // namespace sluice

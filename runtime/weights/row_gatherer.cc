@@ -15,18 +15,17 @@ uint64_t gather_buffer_bytes(const fb::Header& header, uint32_t tensor) {
 }
 
 Result<RowGatherer> RowGatherer::create(std::shared_ptr<const Model> model, uint32_t tensor, const WeightStore& store,
-                                        std::shared_ptr<const BulkReader> reader, std::byte* row_buffer,
-                                        Accountant& accountant) {
+                                        std::shared_ptr<const BulkReader> reader, std::shared_ptr<ChunkChecks> checks,
+                                        uint32_t max_rows, Accountant& accountant) {
   const fb::Header& header = model->header();
   RowGatherer gatherer;
   gatherer.place_ = tensor_place(header, tensor);
-  gatherer.row_buffer_ = row_buffer;
   const MemberPlace& at = gatherer.place_.member;
   for (uint32_t c = 0; c < at.n_chunks; ++c) gatherer.resident_.push_back(store.resident_chunk(at.first_chunk + c));
   if (std::count(gatherer.resident_.begin(), gatherer.resident_.end(), nullptr) > 0) {
     SLUICE_TRY(gatherer.buffer_, accountant.allocate(MemoryKind::kIo, gather_buffer_bytes(header, tensor)));
+    SLUICE_TRY(gatherer.row_buffer_, accountant.allocate(MemoryKind::kIo, uint64_t(max_rows) * at.strip_bytes));
   }
-  gatherer.chunk_checked_.assign(at.n_chunks, false);
   // A tied head in an order of its own stores the embedding in that order too.
   const auto* order = header.head_row_order();
   if (order && order->size() > 0 && model->config().tied_head()) {
@@ -35,6 +34,7 @@ Result<RowGatherer> RowGatherer::create(std::shared_ptr<const Model> model, uint
   }
   gatherer.model_ = std::move(model);
   gatherer.reader_ = std::move(reader);
+  gatherer.checks_ = std::move(checks);
   return gatherer;
 }
 
@@ -46,7 +46,7 @@ Status RowGatherer::gather(std::span<const int32_t> tokens, GatherRow* out, uint
       out[i] = {chunk + at.offset, at.lane, place_.lanes};
       continue;
     }
-    std::byte* to = row_buffer_ + (first + i) * place_.member.strip_bytes;
+    std::byte* to = row_buffer_.data() + (first + i) * place_.member.strip_bytes;
     SLUICE_DO(read_strip(at, to));
     out[i] = {to, at.lane, place_.lanes};
   }
@@ -55,14 +55,13 @@ Status RowGatherer::gather(std::span<const int32_t> tokens, GatherRow* out, uint
 
 Status RowGatherer::read_strip(const RowPlace& at, std::byte* to) {
   const fb::Chunk& chunk = *model_->header().chunks()->Get(at.chunk);
-  const uint32_t nth = at.chunk - place_.member.first_chunk, strip_bytes = place_.member.strip_bytes;
+  const uint32_t strip_bytes = place_.member.strip_bytes;
   const std::byte* strip = nullptr;
-  if (chunk_checked_[nth]) {
+  if (checks_->known(at.chunk)) {
     SLUICE_TRY(strip, reader_->read_part(chunk.offset() + at.offset, strip_bytes, buffer_.as<std::byte>()));
   } else {
     SLUICE_TRY(const std::byte* data, reader_->read_part(chunk.offset(), chunk.bytes(), buffer_.as<std::byte>()));
-    SLUICE_DO(check_chunk(*model_, at.chunk, {data, chunk.bytes()}));
-    chunk_checked_[nth] = true;
+    SLUICE_DO(checks_->check(at.chunk, {data, chunk.bytes()}));
     strip = data + at.offset;
   }
   std::memcpy(to, strip, strip_bytes);

@@ -12,15 +12,18 @@
 
 namespace sluice {
 
-// Room that a gatherer takes to read rows of this tensor and, when a chunk is first touched, all of it for its hash.
+// Room that a gatherer takes to read rows of this tensor and, when a chunk is first touched, all of it for its hash;
+// beside that, for each row of a step, a strip.
 uint64_t gather_buffer_bytes(const fb::Header& header, uint32_t tensor);
 
 class RowGatherer {
  public:
-  // `row_buffer`: room for max_rows strips of the tensor, unused if all of it is resident. kNoFit, kNoMemory.
+  // For steps of up to max_rows. What is resident in `store` now must stay so. kNoFit, kNoMemory.
   static Result<RowGatherer> create(std::shared_ptr<const Model> model, uint32_t tensor, const WeightStore& store,
-                                    std::shared_ptr<const BulkReader> reader, std::byte* row_buffer,
-                                    Accountant& accountant);
+                                    std::shared_ptr<const BulkReader> reader, std::shared_ptr<ChunkChecks> checks,
+                                    uint32_t max_rows, Accountant& accountant);
+
+  bool reads() const { return buffer_.data() != nullptr; }  // from disk, at times
 
   // Views of the rows of `tokens` (checked: below n_vocab) into `out`, valid until the next call; the n-th row that is
   // read goes to the n-th place of the row buffer, counted from `first`, the number of rows gathered before.
@@ -35,9 +38,8 @@ class RowGatherer {
   TensorPlace place_;
   std::vector<const std::byte*> resident_;  // by chunk of the tensor; null: on disk
   std::vector<uint32_t> row_of_token_;      // empty: identity
-  std::byte* row_buffer_ = nullptr;
-  Block buffer_;
-  std::vector<bool> chunk_checked_;  // by chunk of the tensor: its hash was right
+  std::shared_ptr<ChunkChecks> checks_;
+  Block buffer_, row_buffer_;  // row_buffer_: [max_rows] strips
 };
 
 }  // namespace sluice

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The resident weights of an engine: chunks as they are in the file, norms and biases as float32. Loaded once by big
-// positional reads, every hash checked on the way. Chunks that are not resident have a place in the list of chunk
-// pointers too: the weight stream fills it while they are in its window.
+// The resident weights of an engine: chunks as they are in the file, norms and biases as float32, read by big
+// positional reads, every hash checked on the way. Which chunks are resident can change; the list of chunk pointers,
+// into which all matrices point, follows. Chunks that are not resident have a place in that list too: the weight stream
+// fills it while they are in its window.
 #pragma once
 #include <memory>
 #include <vector>
@@ -9,17 +10,26 @@
 #include "backends/backend.h"
 #include "base/accountant.h"
 #include "base/thread_pool.h"
-#include "runtime/model/verify.h"
 #include "runtime/weights/bulk_reader.h"
+#include "runtime/weights/chunk_checks.h"
 #include "runtime/weights/residence.h"
 
 namespace sluice {
 
 class WeightStore {
  public:
-  // kBadModel at the first damaged chunk, kCancelled, kNoFit, kNoMemory.
-  static Result<WeightStore> load(std::shared_ptr<const Model> model, Residence residence, const BulkReader& reader,
-                                  ThreadPool& pool, Accountant& accountant, const Progress& progress);
+  // Norms and biases; no chunk is resident yet. kBadModel when they are damaged, kNoFit, kNoMemory.
+  static Result<WeightStore> create(std::shared_ptr<const Model> model, std::shared_ptr<ChunkChecks> checks,
+                                    const BulkReader& reader, Accountant& accountant);
+
+  // Gives the memory of all resident chunks that are not wanted (by chunk) back to the system.
+  Status drop_others(const std::vector<bool>& wanted);
+  // Reads the chunks that are wanted and not resident. kBadModel at the first damaged one, kFailed, kCancelled, kNoFit,
+  // kNoMemory: the others may be resident then.
+  Status add(const std::vector<bool>& wanted, const BulkReader& reader, ThreadPool& pool, Accountant& accountant,
+             const Progress& progress);
+  // Bytes that these chunks take, or would take if they were resident, in whole pages.
+  uint64_t bytes_of(const std::vector<bool>& wanted) const;
 
   // Views stay valid as long as the store.
   Matrix matrix(uint32_t tensor) const;
@@ -27,22 +37,35 @@ class WeightStore {
   const WeightFormat* format(uint32_t tensor) const;
 
   const std::byte* resident_chunk(uint32_t chunk) const {  // null: not resident
-    const uint64_t place = residence_.chunk_place[chunk];
-    return place == kNotResident ? nullptr : weights_.data() + place;
+    return resident_[chunk] ? place_[chunk] : nullptr;
   }
   std::span<const std::byte*> chunk_pointers() { return chunk_pointers_; }  // what the matrices point into
 
-  // All resident weights, for measuring the memory they are read from.
-  std::span<const std::byte> bytes() const { return {weights_.data(), weights_.size()}; }
+  // The longest run of resident weights, for measuring the memory they are read from.
+  std::span<const std::byte> longest_run() const;
 
  private:
+  // Memory in which chunks have their places, at most one place each; one that was given up is taken again.
+  struct Region {
+    Block memory;
+    std::vector<Residence::Piece> pieces;
+  };
   void make_formats();
-  void make_chunk_pointers();
   Status load_vectors(const BulkReader& reader, Accountant& accountant);
+  Status make_region(const std::vector<bool>& wanted, Accountant& accountant);
+  template <class Held>
+  std::vector<ByteRange> runs(const Region& region, Held held) const;
+  Status hold_resident(Region& region);
+  std::vector<Residence::Piece> missing(const Region& region, const std::vector<bool>& wanted) const;
+  void publish();
 
   std::shared_ptr<const Model> model_;
-  Residence residence_;
-  Block weights_, vectors_;
+  std::shared_ptr<ChunkChecks> checks_;
+  std::vector<Region> regions_;
+  std::vector<std::byte*> place_;  // by chunk; null: none yet
+  std::vector<bool> resident_;     // by chunk
+  std::vector<uint64_t> vector_place_;
+  Block vectors_;
   std::vector<WeightFormat> formats_;             // of the header, by index
   std::vector<const std::byte*> chunk_pointers_;  // by chunk; null: neither resident nor in a window
 };

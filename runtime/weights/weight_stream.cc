@@ -9,32 +9,34 @@
 #include "base/check.h"
 #include "base/checked.h"
 #include "base/signals_blocked.h"
-#include "runtime/model/verify.h"
 
 namespace sluice {
 
 // ---- making it, and its end --------------------------------------------------------------------------------------
 
-WeightStream::WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader, Config config,
+WeightStream::WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader,
+                           std::shared_ptr<ChunkChecks> checks, Config config,
                            std::span<const std::byte*> chunk_pointers)
     : model_(std::move(model)),
       reader_(std::move(reader)),
+      checks_(std::move(checks)),
       pieces_(std::move(config.pieces)),
       n_body_(config.n_body),
       slot_bytes_(config.slot_bytes),
+      patience_(config.patience),
       chunk_pointers_(chunk_pointers),
       resident_pointers_(chunk_pointers.begin(), chunk_pointers.end()),
-      slots_(config.n_slots),
-      checked_(pieces_.size(), false) {}
+      slots_(config.n_slots) {}
 
 Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const Model> model,
-                                                           std::shared_ptr<const BulkReader> reader, Config config,
+                                                           std::shared_ptr<const BulkReader> reader,
+                                                           std::shared_ptr<ChunkChecks> checks, Config config,
                                                            std::span<const std::byte*> chunk_pointers,
                                                            Accountant& accountant) {
   SLUICE_CHECK(!config.pieces.empty() && config.n_slots >= slots_needed(config.pieces));
   for (const StreamPiece& piece : config.pieces) SLUICE_CHECK(piece.bytes <= config.slot_bytes);
   std::unique_ptr<WeightStream> stream(
-      new WeightStream(std::move(model), std::move(reader), std::move(config), chunk_pointers));
+      new WeightStream(std::move(model), std::move(reader), std::move(checks), std::move(config), chunk_pointers));
   SLUICE_TRY(stream->window_, accountant.allocate(MemoryKind::kIo, stream->slots_.size() * stream->slot_bytes_));
   stream->readers_.reserve(kReaders);
   const SignalsBlocked blocked;
@@ -69,14 +71,13 @@ void WeightStream::read_ahead() {
     next_to_claim_ = after(index);
     Slot& mine = slot(sequence);
     mine.piece = index, mine.state = State::kLoading, mine.no_memory = false;
-    const bool check = !checked_[index];
     ++n_loading_;
     lock.unlock();
 
     Status status;
     bool no_memory = false;
     try {  // a message that cannot be allocated must not end the thread
-      status = load(pieces_[index], {memory(sequence), pieces_[index].bytes}, check);
+      status = load(pieces_[index], {memory(sequence), pieces_[index].bytes});
     } catch (const std::bad_alloc&) {
       no_memory = true;
     }
@@ -85,7 +86,6 @@ void WeightStream::read_ahead() {
     --n_loading_;
     if (status.ok() && !no_memory) {
       mine.state = State::kReady;
-      checked_[index] = true;
       bytes_read_ += pieces_[index].bytes;
     } else {
       mine.state = State::kFailed, mine.no_memory = no_memory, mine.failure = std::move(status);
@@ -95,15 +95,9 @@ void WeightStream::read_ahead() {
   }
 }
 
-Status WeightStream::load(const StreamPiece& piece, std::span<std::byte> to, bool check) const {
+Status WeightStream::load(const StreamPiece& piece, std::span<std::byte> to) const {
   SLUICE_DO(reader_->read(piece.file_offset, to));
-  uint64_t at = 0;
-  for (uint32_t c = piece.first_chunk; check && c < piece.first_chunk + piece.n_chunks; ++c) {
-    const uint32_t bytes = model_->header().chunks()->Get(c)->bytes();
-    SLUICE_DO(check_chunk(*model_, c, to.subspan(at, bytes)));
-    at += round_up(uint64_t(bytes), kSlmAlignment);
-  }
-  return {};
+  return checks_->check_all(piece.first_chunk, piece.n_chunks, to);
 }
 
 uint32_t WeightStream::after(uint32_t piece) const {
@@ -130,7 +124,9 @@ uint32_t WeightStream::next_in_order() const {
 uint32_t WeightStream::ready(uint32_t piece) {
   std::lock_guard lock(mutex_);
   uint32_t n = 0;
-  while (taken_ + n < claimed_ && slot(taken_ + n).state == State::kReady && slot(taken_ + n).piece == piece + n) ++n;
+  while (!forget_ && taken_ + n < claimed_ && slot(taken_ + n).state == State::kReady &&
+         slot(taken_ + n).piece == piece + n)
+    ++n;
   return n;
 }
 
@@ -139,17 +135,17 @@ Status WeightStream::take(uint32_t piece) {
   std::unique_lock lock(mutex_);
   for (;;) {
     // After a failed read nothing more is claimed; what was claimed before it still comes.
-    if (next_in_order() != piece || (halted_ && taken_ == claimed_)) restart(piece, lock);
+    if ((forget_ || next_in_order() != piece || (halted_ && taken_ == claimed_)) && !restart(piece, lock))
+      return stalled(piece);
     SLUICE_CHECK(taken_ < released_ + slots_.size());  // else all slots are in use and this would wait for ever
-    wake_consumer_.wait(lock, [&] { return taken_ < claimed_ && slot(taken_).state != State::kLoading; });
+    const auto came = [&] { return taken_ < claimed_ && slot(taken_).state != State::kLoading; };
+    if (!wake_consumer_.wait_for(lock, patience_, came)) return stalled(piece);
     Slot& next = slot(taken_);
     if (next.state == State::kReady) break;
-    Status failure = std::move(next.failure);
-    const bool no_memory = next.no_memory, stale = std::exchange(stale_failure_, false);
-    discard(lock);
-    if (stale) continue;
-    if (no_memory) throw std::bad_alloc();
-    return failure;
+    if (!discard(lock)) return stalled(piece);
+    if (std::exchange(stale_failure_, false)) continue;
+    if (next.no_memory) throw std::bad_alloc();
+    return std::move(next.failure);
   }
   publish(taken_++);
   return {};
@@ -164,19 +160,32 @@ void WeightStream::release() {
   wake_readers_.notify_one();
 }
 
-// Ends all that is taken or read ahead. Slots are not reused before their reads have ended.
-void WeightStream::discard(std::unique_lock<std::mutex>& lock) {
+// Ends all that is taken or read ahead; false if reads do not end. Slots are not reused before they have.
+bool WeightStream::discard(std::unique_lock<std::mutex>& lock) {
   halted_ = true;
-  wake_consumer_.wait(lock, [&] { return n_loading_ == 0; });
   while (released_ < taken_) unpublish(released_++);
+  if (!wake_consumer_.wait_for(lock, patience_, [&] { return n_loading_ == 0; })) return false;
   released_ = taken_ = claimed_ = 0;
+  return true;
 }
 
-void WeightStream::restart(uint32_t piece, std::unique_lock<std::mutex>& lock) {
-  discard(lock);
+bool WeightStream::restart(uint32_t piece, std::unique_lock<std::mutex>& lock) {
+  if (!discard(lock)) return false;
   next_to_claim_ = piece;
-  halted_ = false;
+  halted_ = forget_ = false;
   wake_readers_.notify_all();
+  return true;
+}
+
+void WeightStream::forget() {
+  std::unique_lock lock(mutex_);
+  while (released_ < taken_) unpublish(released_++);
+  forget_ = true;
+}
+
+Error WeightStream::stalled(uint32_t piece) const {
+  return make_error(Code::kFailed, model_->name(), pieces_[piece].file_offset,
+                    "the disk has not answered for %.3g seconds", double(patience_.count()) / 1000);
 }
 
 void WeightStream::publish(uint64_t sequence) {

@@ -7,6 +7,7 @@
 // it until the slot is kReady, then to the consumer until it is released; both changes happen under the mutex.
 // Chunk pointers are written by the consumer's thread only.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,7 @@
 
 #include "base/accountant.h"
 #include "runtime/weights/bulk_reader.h"
+#include "runtime/weights/chunk_checks.h"
 #include "runtime/weights/stream_pieces.h"
 
 namespace sluice {
@@ -25,14 +27,16 @@ class WeightStream {
   static constexpr int kReaders = 2;  // more gain nothing on any drive, and phones lose by them
 
   struct Config {
-    std::vector<StreamPiece> pieces;  // the streamed ones; not empty
-    uint32_t n_body = 0;              // the first of them that belongs to the head; their number if none does
-    uint32_t n_slots = 2;             // at least slots_needed(pieces)
-    uint64_t slot_bytes = 0;          // at least the largest piece
+    std::vector<StreamPiece> pieces;            // the streamed ones; not empty
+    uint32_t n_body = 0;                        // the first of them that belongs to the head; their number if none does
+    uint32_t n_slots = 2;                       // at least slots_needed(pieces)
+    uint64_t slot_bytes = 0;                    // at least the largest piece
+    std::chrono::milliseconds patience{30000};  // with a read, before it counts as failed
   };
   // `chunk_pointers`, by chunk, get their places in the window while a piece is taken, and their old values back.
   static Result<std::unique_ptr<WeightStream>> create(std::shared_ptr<const Model> model,
-                                                      std::shared_ptr<const BulkReader> reader, Config config,
+                                                      std::shared_ptr<const BulkReader> reader,
+                                                      std::shared_ptr<ChunkChecks> checks, Config config,
                                                       std::span<const std::byte*> chunk_pointers,
                                                       Accountant& accountant);
   // Ends within the time of one read. No piece may be in use.
@@ -49,12 +53,15 @@ class WeightStream {
   uint32_t ready(uint32_t piece);
 
   // Waits for the piece and publishes its chunks. One that is not the next in order ends what was taken and discards
-  // what was read ahead. kFailed, kBadModel: its read or a hash failed, and nothing is taken any more; taking it again
-  // reads it again.
+  // what was read ahead. kFailed, kBadModel: its read or a hash failed, or the disk does not answer; taking it again,
+  // in another step, reads it again.
   Status take(uint32_t piece);
 
   // The oldest piece taken is computed with: its slot is refilled.
   void release();
+
+  // What was read ahead is not to be trusted.
+  void forget();
 
   uint64_t bytes_read();
 
@@ -67,14 +74,15 @@ class WeightStream {
     Status failure;
   };
 
-  WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader, Config config,
-               std::span<const std::byte*> chunk_pointers);
+  WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader,
+               std::shared_ptr<ChunkChecks> checks, Config config, std::span<const std::byte*> chunk_pointers);
   void read_ahead();
-  Status load(const StreamPiece& piece, std::span<std::byte> to, bool check) const;
+  Status load(const StreamPiece& piece, std::span<std::byte> to) const;
   uint32_t after(uint32_t piece) const;
   uint32_t next_in_order() const;
-  void discard(std::unique_lock<std::mutex>& lock);
-  void restart(uint32_t piece, std::unique_lock<std::mutex>& lock);
+  bool discard(std::unique_lock<std::mutex>& lock);
+  bool restart(uint32_t piece, std::unique_lock<std::mutex>& lock);
+  Error stalled(uint32_t piece) const;
   void publish(uint64_t sequence);
   void unpublish(uint64_t sequence);
   Slot& slot(uint64_t sequence) { return slots_[sequence % slots_.size()]; }
@@ -82,9 +90,11 @@ class WeightStream {
 
   const std::shared_ptr<const Model> model_;
   const std::shared_ptr<const BulkReader> reader_;
+  const std::shared_ptr<ChunkChecks> checks_;
   const std::vector<StreamPiece> pieces_;
   const uint32_t n_body_;
   const uint64_t slot_bytes_;
+  const std::chrono::milliseconds patience_;
   const std::span<const std::byte*> chunk_pointers_;
   std::vector<const std::byte*> resident_pointers_;  // what chunk_pointers_ held at first
   Block window_;
@@ -92,7 +102,6 @@ class WeightStream {
   std::mutex mutex_;
   std::condition_variable wake_readers_, wake_consumer_;
   std::vector<Slot> slots_;
-  std::vector<bool> checked_;  // by piece: the hashes of its chunks were right once
   // Places in the endless sequence of pieces; released <= taken <= claimed <= released + n_slots.
   uint64_t released_ = 0, taken_ = 0, claimed_ = 0;
   uint32_t next_to_claim_ = 0;  // piece
@@ -100,6 +109,7 @@ class WeightStream {
   bool head_follows_ = true;
   bool halted_ = false;         // a read failed or a seek is under way: nothing is claimed
   bool stale_failure_ = false;  // it failed before the current step began
+  bool forget_ = false;         // what was claimed before must not be taken
   bool stop_ = false;
   uint64_t bytes_read_ = 0;
 

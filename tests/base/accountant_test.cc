@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/accountant.h"
 
+#include <sys/mman.h>
+
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -95,6 +98,72 @@ TEST_CASE("threads that allocate at the same time never exceed the budget togeth
   for (std::thread& thread : threads) thread.join();
   CHECK(accountant.used() == 0);
   CHECK(accountant.peak() <= 16 * kPage);
+}
+
+namespace {
+
+// By page of the block: whether the system has memory for it.
+std::vector<bool> in_memory(const Block& block) {
+  std::vector<unsigned char> pages((block.size() + kPage - 1) / kPage);
+  REQUIRE(mincore(block.data(), block.size(), pages.data()) == 0);
+  std::vector<bool> resident;
+  for (unsigned char page : pages) resident.push_back(page & 1);
+  return resident;
+}
+
+}  // namespace
+
+TEST_CASE("pages that are not kept go back to the system, and come back as zeros") {
+  const size_t n = GENERATE(size_t{64}, size_t{4096});  // with huge pages, where there are any, and without
+  Accountant accountant((n + 1) * kPage);
+  auto block = accountant.allocate(MemoryKind::kWeights, n * kPage);
+  REQUIRE(block.ok());
+  std::memset(block->data(), 7, block->size());
+  const std::vector<ByteRange> parts = {{3 * kPage + 5, 3 * kPage + 9},
+                                        {3 * kPage + 100, 5 * kPage + 1},
+                                        {9 * kPage, 9 * kPage},
+                                        {11 * kPage, 20 * kPage}};
+  const auto kept = [](size_t page) { return (page >= 3 && page < 6) || (page >= 11 && page < 20); };
+  CHECK(touched_bytes(parts) == 12 * kPage);
+  REQUIRE(block->keep(parts).ok());
+  CHECK(block->held() == 12 * kPage);
+  CHECK(accountant.used() == 12 * kPage);
+  const std::vector<bool> resident = in_memory(*block);
+  for (size_t page = 0; page < n; ++page) CHECK(resident[page] == kept(page));
+  // Taken again: charged, zeroed where it was given up, and what was kept is as it was.
+  auto other = accountant.allocate(MemoryKind::kIo, (n - 20) * kPage);
+  REQUIRE(other.ok());
+  const ByteRange all{0, n * kPage};
+  const Status refused = block->keep({&all, 1});
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().code == Code::kNoFit);
+  CHECK(block->held() == 12 * kPage);
+  *other = Block();
+  REQUIRE(block->keep({&all, 1}).ok());
+  CHECK(accountant.used() == n * kPage);
+  for (size_t page = 0; page < n; ++page) CHECK(block->data()[page * kPage + 7] == std::byte(kept(page) ? 7 : 0));
+  REQUIRE(block->keep({}).ok());
+  CHECK(accountant.used() == 0);
+  *block = Block();
+  CHECK(accountant.used() == 0);
+}
+
+TEST_CASE("a budget can be changed to anything that is not below what is in use") {
+  Accountant accountant(10 * kPage);
+  Block large = accountant.allocate(MemoryKind::kKv, 8 * kPage).value();
+  large = Block();
+  Block small = accountant.allocate(MemoryKind::kKv, 3 * kPage).value();
+  CHECK(accountant.peak() == 8 * kPage);
+  const Status refused = accountant.set_budget(3 * kPage - 1);
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().code == Code::kNoFit);
+  CHECK(accountant.budget() == 10 * kPage);
+  CHECK(accountant.peak() == 8 * kPage);
+  REQUIRE(accountant.set_budget(3 * kPage).ok());
+  CHECK(accountant.peak() == 3 * kPage);
+  CHECK(accountant.allocate(MemoryKind::kIo, 1).error().code == Code::kNoFit);
+  REQUIRE(accountant.set_budget(4 * kPage).ok());
+  CHECK(accountant.allocate(MemoryKind::kIo, 1).ok());
 }
 
 TEST_CASE("every kind of memory has a name of its own") {

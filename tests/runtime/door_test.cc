@@ -16,19 +16,29 @@ namespace {
 
 struct Opened {
   TemporaryFolder folder;
-  std::string path = make_toy(folder);
+  std::string path;
   sluice_error error = SLUICE_ERROR_INIT;
   ModelPtr model;
   PlanPtr plan;
   EnginePtr engine;
   SessionPtr session;
-  Opened() {
+  explicit Opened(const ToyOptions& toy = {}, uint32_t max_rows = 0) : path(make_toy(folder, toy)) {
     REQUIRE(sluice_model_open(path.c_str(), out(model), &error) == SLUICE_OK);
     sluice_options options = SLUICE_OPTIONS_INIT;
-    options.n_ctx = 64;
+    options.n_ctx = 64, options.max_rows = max_rows;
     REQUIRE(sluice_plan_make(model.get(), &options, out(plan), &error) == SLUICE_OK);
     REQUIRE(sluice_engine_create(model.get(), plan.get(), nullptr, nullptr, out(engine), &error) == SLUICE_OK);
     REQUIRE(sluice_session_create(engine.get(), out(session), &error) == SLUICE_OK);
+  }
+};
+
+// With weights that are most of what it takes.
+struct OpenedLarge : Opened {
+  OpenedLarge() : Opened(toy(), 16) {}
+  static ToyOptions toy() {
+    ToyOptions options;
+    options.d_model = 256, options.d_ff = 512, options.n_layers = 6;
+    return options;
   }
 };
 
@@ -58,6 +68,69 @@ TEST_CASE("a cancel that finds nothing running is forgotten", "[runtime][door]")
   CHECK(sluice_session_length(opened.session.get()) == 3);
 }
 
+TEST_CASE_METHOD(OpenedLarge, "a budget changes between calls, out of callbacks and beside a call, and tokens stay",
+                 "[runtime][door]") {
+  const int32_t prompt[] = {4, 5, 6, 7};
+  sluice_sampling greedy = SLUICE_SAMPLING_INIT;
+  struct User {
+    sluice_engine* engine;
+    uint64_t budget = 0;
+    std::vector<int32_t> tokens{};
+    std::vector<sluice_status> trims{};
+  } user{engine.get()};
+  sluice_request request = SLUICE_REQUEST_INIT;
+  request.prompt = prompt, request.n_prompt = 4, request.max_tokens = 40, request.ignore_end = true;
+  request.sampling = &greedy, request.user = &user;
+  request.on_token = [](void* u, int32_t token, const char*, size_t, const sluice_logprobs*) {
+    User& user = *static_cast<User*>(u);
+    user.tokens.push_back(token);
+    if (user.budget) user.trims.push_back(sluice_trim(user.engine, user.budget, nullptr));
+    return true;
+  };
+  const auto answer = [&] {
+    user.tokens.clear();
+    REQUIRE(sluice_session_truncate(session.get(), 0, &error) == SLUICE_OK);
+    REQUIRE(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
+    return user.tokens;
+  };
+  const auto memory = [&] {
+    sluice_memory m = SLUICE_MEMORY_INIT;
+    sluice_engine_memory(engine.get(), &m);
+    return m;
+  };
+  const std::vector<int32_t> expected = answer();
+  REQUIRE(expected.size() == 40);
+  const sluice_memory before = memory();
+  CHECK(sluice_trim(engine.get(), 1000, &error) == SLUICE_NO_FIT);
+  CHECK(std::string(error.message).find("the smallest that works is") != std::string::npos);
+  CHECK(memory().budget_bytes == before.budget_bytes);
+  CHECK(memory().used_bytes == before.used_bytes);
+
+  const uint64_t small = before.used_bytes - 1500000, large = before.used_bytes + (1 << 20);
+  REQUIRE(sluice_trim(engine.get(), small, &error) == SLUICE_OK);
+  CHECK(memory().budget_bytes == small);
+  CHECK(memory().peak_bytes <= small);
+  CHECK(answer() == expected);
+  for (const uint64_t budget : {large, small}) {
+    user.budget = budget;
+    CHECK(answer() == expected);
+    CHECK(memory().peak_bytes <= budget);
+  }
+  CHECK(user.trims == std::vector<sluice_status>(80, SLUICE_OK));
+  user.budget = 0;
+
+  std::atomic<bool> stop{false};
+  std::atomic<int> n_wrong{0}, n_trims{0};
+  std::thread other([&] {
+    for (; !stop || n_trims < 20; ++n_trims)
+      n_wrong += sluice_trim(engine.get(), n_trims % 2 ? small : large, nullptr) != SLUICE_OK;
+  });
+  for (int i = 0; i < 10; ++i) CHECK(answer() == expected);
+  stop = true;
+  other.join();
+  CHECK(n_wrong == 0);
+}
+
 TEST_CASE("NULL arguments are usage errors and closing NULL is allowed", "[runtime][door]") {
   sluice_error e = SLUICE_ERROR_INIT;
   sluice_model* model = nullptr;
@@ -75,6 +148,7 @@ TEST_CASE("NULL arguments are usage errors and closing NULL is allowed", "[runti
   CHECK(sluice_plan_describe(nullptr, nullptr, &e) == SLUICE_USAGE);
   CHECK(sluice_engine_create(nullptr, nullptr, nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
   CHECK(sluice_engine_probe(nullptr, nullptr, &e) == SLUICE_USAGE);
+  CHECK(sluice_trim(nullptr, 1 << 30, &e) == SLUICE_USAGE);
   CHECK(sluice_session_create(nullptr, nullptr, &e) == SLUICE_USAGE);
   CHECK(sluice_generate(nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
   CHECK(sluice_session_feed(nullptr, nullptr, 0, nullptr, nullptr, nullptr, &e) == SLUICE_USAGE);
@@ -122,7 +196,8 @@ TEST_CASE_METHOD(Opened, "tokens and text round trip, and small buffers say how 
   const std::string text = "hello the world\n\xF0\x9F\x98\x80";
   std::vector<int32_t> tokens(64);
   size_t n = 0;
-  REQUIRE(sluice_tokenize(model.get(), text.data(), text.size(), 0, tokens.data(), tokens.size(), &n, &error) == SLUICE_OK);
+  REQUIRE(sluice_tokenize(model.get(), text.data(), text.size(), 0, tokens.data(), tokens.size(), &n, &error) ==
+          SLUICE_OK);
   Text back;
   REQUIRE(sluice_detokenize(model.get(), tokens.data(), n, false, back.out(), &error) == SLUICE_OK);
   CHECK(back.view() == text);
@@ -277,7 +352,8 @@ TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is re
       float mean = 0;
       uint64_t rows = 0;
       sluice_error error = SLUICE_ERROR_INIT;
-      user.squares = sluice_engine_input_squares(user.opened->engine.get(), "blk.0.attn_q.weight", &mean, 1, &rows, &error);
+      user.squares =
+          sluice_engine_input_squares(user.opened->engine.get(), "blk.0.attn_q.weight", &mean, 1, &rows, &error);
       user.squares_told_busy = std::string(error.message).find("busy") != std::string::npos;
     }).join();
     user.truncate = sluice_session_truncate(user.opened->session.get(), 0, nullptr);
@@ -286,7 +362,8 @@ TEST_CASE_METHOD(Opened, "a call while another one is busy with the engine is re
   };
   REQUIRE(sluice_generate(session.get(), &request, nullptr, &error) == SLUICE_OK);
   REQUIRE(user.calls == 1);
-  for (const sluice_status status : {user.generate, user.feed, user.truncate, user.create, user.probe, user.collect, user.squares})
+  for (const sluice_status status :
+       {user.generate, user.feed, user.truncate, user.create, user.probe, user.collect, user.squares})
     CHECK(status == SLUICE_USAGE);
   CHECK(user.squares_told_busy);
   CHECK(sluice_session_feed(second.get(), user.prompt, 3, nullptr, nullptr, nullptr, &error) == SLUICE_OK);

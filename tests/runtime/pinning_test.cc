@@ -112,12 +112,10 @@ TEST_CASE("every budget from the least on fits, and more of it streams less", "[
     resident = plan.window.n_slots == 0;
     if (resident) {
       CHECK(plan.streamed_bytes_per_token == 0);
-      CHECK(plan.gather_row_bytes == 0);
       break;
     }
     CHECK(plan.streamed_bytes_per_token > 0);
-    CHECK(plan.gather_row_bytes == 700);
-    CHECK(plan.part(Part::kIo) >= plan.window.bytes() + shape.gather_buffer_bytes);
+    CHECK(plan.part(Part::kIo) >= plan.window.bytes() + shape.gather_buffer_bytes + plan.max_rows * 700);
     const WindowShape* window = nullptr;
     for (const WindowShape& w : shape.windows)
       if (w.limit_bytes == plan.window.limit_bytes) window = &w;

@@ -51,7 +51,7 @@ TEST_CASE("a plan is the sum of its parts and each part is what its room says", 
   CHECK(plan.planned_bytes == sum_of_parts(plan));
   CHECK(plan.part(Part::kWeights) == (40 << 20) + 12288);
   CHECK(plan.part(Part::kKv) == 4 * 4096 * 2 * (64 + 64 + 4 + 2));
-  CHECK(plan.part(Part::kActivations) == activation_layout(shape, 512, 0).total);
+  CHECK(plan.part(Part::kActivations) == activation_layout(shape, 512).total);
   CHECK(plan.part(Part::kLogits) == block_bytes(40000) + Sampler::buffer_bytes(10000, 4096) + block_bytes(4096 * 4));
   CHECK(plan.part(Part::kScratch) == 512000);
 }
@@ -159,16 +159,15 @@ TEST_CASE("post-norms and row-major tables add their buffers", "[runtime][plan]"
   gemma.has_post_norms = true;
   table.gather_row_bytes = 640, table.gather_buffer_bytes = 5000, table.gathers_always = true;
   const uint64_t stream = uint64_t{512} * 512 * 4;
-  CHECK(activation_layout(gemma, 512, 0).total == activation_layout(plain, 512, 0).total + 2 * stream);
-  CHECK(activation_layout(table, 512, 640).total == activation_layout(plain, 512, 0).total + 512 * 640);
-  CHECK(plan_of(table, {}).part(Part::kIo) == plan_of(plain, {}).part(Part::kIo) + 8192);
+  CHECK(activation_layout(gemma, 512).total == activation_layout(plain, 512).total + 2 * stream);
+  CHECK(plan_of(table, {}).part(Part::kIo) == plan_of(plain, {}).part(Part::kIo) + 8192 + 512 * 640);
 }
 
 TEST_CASE("buffers of the activation layout do not overlap", "[runtime][plan]") {
   ModelShape shape = synthetic();
   shape.has_post_norms = true;
   shape.rope_halves = {32, 32};
-  const ActivationLayout at = activation_layout(shape, 7, 0);
+  const ActivationLayout at = activation_layout(shape, 7);
   const std::vector<uint64_t> places = {at.x[0],         at.x[1],        at.branch,         at.q,
                                         at.attended.f32, at.attended.q8, at.attended.scale, at.attended.sum16,
                                         at.ffn.f32,      at.ffn.q8,      at.ffn.scale,      at.ffn.sum16,

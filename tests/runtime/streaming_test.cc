@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Engines whose weights do not fit their budget: the same bits as with everything resident, and faults end one request.
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "faulty_source.h"
@@ -175,6 +177,61 @@ TEST_CASE("an engine can be closed while weights are being read", "[runtime][str
     slow.block(false);
     closer.join();
   }
+}
+
+namespace {
+
+void write_bytes(const std::string& path, uint64_t offset, std::span<const char> bytes) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(std::streamoff(offset));
+  file.write(bytes.data(), std::streamsize(bytes.size()));
+  REQUIRE(file.good());
+}
+
+}  // namespace
+
+TEST_CASE("a file that is changed, cut or replaced while it is in use never gives wrong bits", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  ToyOptions options = small_toys()[0];
+  options.tied = GENERATE(true, false);
+  const std::string path = make_toy(folder, options);
+  const std::vector<int32_t> tokens = toy_tokens(6);
+  ToyEngine resident = load_toy(path);
+  const Logits expected = feed_all(*resident.session, tokens);
+  ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes});
+  REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
+  const auto right_again = [&] {
+    REQUIRE(toy.session->truncate(0).ok());
+    return equal_bits(feed_all(*toy.session, tokens), expected);
+  };
+  const auto fails = [&] {
+    REQUIRE(toy.session->truncate(0).ok());
+    const Status status = toy.session->feed(tokens, {}, [](size_t, std::span<const float>) { return true; });
+    return !status.ok() && status.error().code == Code::kBadModel && toy.session->tokens().empty();
+  };
+  REQUIRE(right_again());
+  const std::string whole = read_small_file(path, 64 << 20).value();
+  for (const char* name : {"blk.0.attn_q.weight", "blk.3.ffn_down.weight"}) {
+    const uint32_t chunk =
+        tensor_place(toy.model->header(), toy.model->find(std::string_view(name))).member.first_chunk;
+    const uint64_t at = toy.model->header().chunks()->Get(chunk)->offset() + 40;
+    const char flipped = char(whole[at] ^ 16);
+    write_bytes(path, at, {&flipped, 1});
+    CHECK(fails());
+    CHECK(fails());
+    write_bytes(path, at, {&whole[at], 1});
+    CHECK(right_again());
+  }
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());  // touched only
+  CHECK(right_again());
+  std::filesystem::resize_file(path, whole.size() / 2);
+  CHECK(fails());
+  write_bytes(path, 0, whole);
+  CHECK(right_again());
+  const std::string other = "no model";
+  REQUIRE(
+      write_small_file(path, std::as_bytes(std::span(other.data(), other.size()))).ok());  // another file's name now
+  CHECK(right_again());
 }
 
 TEST_CASE("a model that fits is never streamed", "[runtime][streaming]") {

@@ -24,12 +24,14 @@ struct Window {
   Accountant accountant{0};
   std::unique_ptr<WeightStream> stream;
 
-  Window(std::shared_ptr<const ByteSource> source, uint32_t n_slots, uint64_t limit, const std::string& path = "") {
+  Window(std::shared_ptr<const ByteSource> source, uint32_t n_slots, uint64_t limit, const std::string& path = "",
+         std::chrono::milliseconds patience = std::chrono::minutes(10)) {
     truth = path.empty() ? source : *FileSource::open(path);
     model = *Model::open(source);
     reader = BulkReader::open(source, true);
     pointers.assign(model->header().chunks()->size(), nullptr);
     WeightStream::Config config;
+    config.patience = patience;
     config.pieces = stream_pieces(*model, *find_tensors(*model), limit);
     const uint32_t head = head_phase_number(model->config().n_layers());
     for (const StreamPiece& piece : config.pieces) {
@@ -37,7 +39,8 @@ struct Window {
       config.n_body += piece.phase < head;
     }
     config.n_slots = std::max(n_slots, slots_needed(config.pieces));
-    auto made = WeightStream::create(model, reader, std::move(config), pointers, accountant);
+    auto made = WeightStream::create(model, reader, std::make_shared<ChunkChecks>(model), std::move(config), pointers,
+                                     accountant);
     REQUIRE(made.ok());
     stream = std::move(*made);
   }
@@ -191,6 +194,59 @@ TEST_CASE("a read that fails and a flipped bit end one take, and the next is rig
         w.stream->release();
       }
     }
+}
+
+TEST_CASE("a disk that does not answer ends a take with an error, and once it answers again all is right",
+          "[runtime][stream]") {
+  TemporaryFolder folder;
+  const std::string path = toy_path(folder);
+  FaultySource faulty(path);
+  Window w(faulty.source, 3, 1, path, std::chrono::milliseconds(20));
+  const uint32_t n = uint32_t(w.stream->pieces().size());
+  const auto take = [&](uint32_t piece) {  // a busy machine may be slower than that, too
+    Status status = w.stream->take(piece);
+    for (int i = 0; i < 2000 && !status.ok(); ++i) status = w.stream->take(piece);
+    return status;
+  };
+  for (uint32_t from : {0u, 2u, n - 1}) {
+    REQUIRE(take(from).ok());
+    faulty.block(true);
+    w.stream->release();
+    w.stream->begin_step(true);
+    Status status;
+    for (uint32_t i = 0; i < n && status.ok(); ++i) {
+      status = w.stream->take(i);
+      if (status.ok()) w.stream->release();
+    }
+    REQUIRE(!status.ok());
+    CHECK(status.error().code == Code::kFailed);
+    CHECK(status.error().message.find("0.02 seconds") != std::string::npos);
+    CHECK(status.error().offset != kNoOffset);
+    w.stream->begin_step(true);
+    CHECK(!w.stream->take(n / 2).ok());  // still not
+    faulty.block(false);
+    w.stream->begin_step(true);
+    for (uint32_t i = 0; i < n; ++i) {
+      REQUIRE(take(i).ok());
+      REQUIRE(w.holds(i));
+      w.stream->release();
+    }
+  }
+}
+
+TEST_CASE("what was read ahead is read again when it is to be forgotten", "[runtime][stream]") {
+  TemporaryFolder folder;
+  const std::string path = toy_path(folder);
+  FaultySource faulty(path);
+  Window w(faulty.source, 4, 1, path);
+  REQUIRE(w.stream->take(0).ok());
+  w.stream->forget();
+  CHECK(w.n_published() == 0);
+  CHECK(w.stream->ready(1) == 0);
+  const int64_t before = faulty.n_reads;
+  REQUIRE(w.stream->take(1).ok());
+  CHECK(w.holds(1));
+  CHECK(faulty.n_reads > before);
 }
 
 TEST_CASE("a window that is closed while its readers read ends when they are done", "[runtime][stream]") {

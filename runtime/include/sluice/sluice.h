@@ -14,8 +14,8 @@
  *     field means the default.
  *  4. Texts are UTF-8 with explicit lengths on input; a sluice_text is freed by sluice_text_free.
  *  5. Threads: a model may be used by several threads at once; an engine and its sessions by one call at a time,
- *     except sluice_session_cancel, which may come from any thread. A second call meanwhile, also one out of a
- *     callback, is SLUICE_USAGE; closing meanwhile is not allowed.
+ *     except sluice_session_cancel and sluice_trim, which may come from any thread. A second call meanwhile, also one
+ *     out of a callback, is SLUICE_USAGE; closing meanwhile is not allowed.
  */
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
@@ -169,10 +169,18 @@ SLUICE_API sluice_status sluice_engine_create(const sluice_model* model, const s
                                               void* user, sluice_engine** engine, sluice_error* error);
 SLUICE_API void sluice_engine_close(sluice_engine* engine);
 
+/* Another budget from now on, for apps that are asked for memory: weights that no longer fit go back to the system and are
+ * streamed from disk; when the budget grows, more of them are read and kept. Sessions, their tokens and every coming token
+ * stay the same. From any thread and out of callbacks; a call that computes meanwhile pauses after the phase of a layer,
+ * or the token where nothing is streamed yet, and this returns when memory was given back or weights were read.
+ * SLUICE_NO_FIT, and nothing changes, when the engine with its context and sessions needs more (the message says how
+ * much). SLUICE_FAILED, SLUICE_BAD_MODEL: the new budget holds, but weights could not be read; the next call tries again. */
+SLUICE_API sluice_status sluice_trim(sluice_engine* engine, uint64_t memory_bytes, sluice_error* error);
+
 typedef struct sluice_memory {
   uint32_t size;
   uint64_t budget_bytes, planned_bytes; /* the plan */
-  uint64_t used_bytes, peak_bytes;      /* the accountant: what this engine holds, has held at most */
+  uint64_t used_bytes, peak_bytes;      /* the accountant: what this engine holds, has held at most with this budget */
   uint64_t process_peak_bytes;          /* resident peak of the process as the kernel counts it */
 } sluice_memory;
 #define SLUICE_MEMORY_INIT {sizeof(sluice_memory), 0, 0, 0, 0, 0}
