@@ -74,6 +74,21 @@ void print_parts(const std::vector<Part>& parts, uint64_t planned) {
   }
 }
 
+// Where a budget that nobody named comes from.
+std::string origin_of(const Json& facts) {
+  const std::string from = facts.contains("budget_from") && facts["budget_from"].is_string()
+                               ? facts["budget_from"].get<std::string>()
+                               : "option";
+  if (from == "option") return "";
+  constexpr double kWorthTelling = 10;
+  const bool pressed = facts.contains("memory_pressure") && facts["memory_pressure"].is_number() &&
+                       facts["memory_pressure"].get<double>() >= kWorthTelling;
+  return ": " + human_bytes(number(facts, "available_bytes")) + " free " +
+         (from == "cgroup" ? "in this cgroup" : "on this machine") + ", less " +
+         human_bytes(number(facts, "reserve_bytes")) + " for others" +
+         (pressed ? " (more than usual: programs wait for memory here)" : "");
+}
+
 void print_plan(const Json& facts, const Json& model) {
   const uint64_t budget = number(facts, "budget_bytes"), planned = number(facts, "planned_bytes");
   const std::vector<Part> parts = parts_of(facts);
@@ -84,7 +99,7 @@ void print_plan(const Json& facts, const Json& model) {
   print_parts(parts, planned);
   std::vector<std::vector<std::string>> rows = {
       {"planned", human_bytes(planned)},
-      {"budget", human_bytes(budget)},
+      {"budget", human_bytes(budget) + origin_of(facts)},
       {"least needed", human_bytes(number(facts, "minimum_bytes"))},
       {"context",
        std::to_string(number(facts, "n_ctx")) + " tokens" +

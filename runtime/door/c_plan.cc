@@ -50,6 +50,13 @@ Result<Plan> plan_for(const Model& model, const sluice_options& o) {
 std::string describe_plan(const Plan& plan) {
   JsonWriter json;
   json.object().member("fits", plan.fits()).member("budget_bytes", plan.budget_bytes);
+  json.member("budget_from", std::string_view(plan.strict_budget   ? "option"
+                                              : plan.cgroup_limits ? "cgroup"
+                                                                   : "machine"));
+  if (!plan.strict_budget) {
+    json.member("available_bytes", plan.available_bytes).member("reserve_bytes", plan.reserve_bytes);
+    json.member("memory_pressure", plan.memory_pressure);
+  }
   json.member("planned_bytes", plan.planned_bytes).member("minimum_bytes", plan.minimum_bytes).key("parts").object();
   for (size_t p = 0; p < size_t(Part::kCount); ++p) json.member(part_name(Part(p)), plan.parts[p]);
   json.end_object()

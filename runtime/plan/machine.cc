@@ -31,30 +31,62 @@ uint64_t field_of(const std::string& text, std::string_view key) {
   return 0;
 }
 
-// What a cgroup at `folder` has left; its ancestors may be tighter, so the walk goes up to `top`.
-uint64_t left_below(const std::string& top, std::string folder, const char* limit_file, const char* usage_file,
-                    const char* cache_key) {
-  uint64_t left = kNoLimit;
+// "some avg10=1.53 avg60=…": 1.53. Read by hand: strtod follows the locale of the program around this library.
+double pressure_in(const std::string& path) {
+  const std::string text = kernel_text(path);
+  constexpr std::string_view kKey = "some avg10=";
+  if (text.compare(0, kKey.size(), kKey) != 0) return 0;
+  double percent = 0, unit = 1;
+  bool fraction = false;
+  for (size_t i = kKey.size(); i < text.size() && (text[i] == '.' || (text[i] >= '0' && text[i] <= '9')); ++i) {
+    if (text[i] == '.') {
+      fraction = true;
+      continue;
+    }
+    if (fraction) unit /= 10;
+    percent = fraction ? percent + (text[i] - '0') * unit : percent * 10 + (text[i] - '0');
+  }
+  return std::min(percent, 100.0);
+}
+
+// The files of one version of cgroups.
+struct Controller {
+  const char* mount;
+  const char* limits[2];
+  const char* usage;
+  const char* cache_key;
+};
+constexpr Controller kV2 = {"/sys/fs/cgroup", {"memory.max", "memory.high"}, "memory.current", "inactive_file "};
+constexpr Controller kV1 = {
+    "/sys/fs/cgroup/memory", {"memory.limit_in_bytes", nullptr}, "memory.usage_in_bytes", "total_inactive_file "};
+
+// What the cgroup `folder` has left; its ancestors may be tighter, so the walk goes up to the mount.
+void look_at_group(const std::string& root, const Controller& files, std::string folder, MemoryNow& now) {
   for (;;) {
-    const std::string at = top + folder + "/";
-    const uint64_t limit = number_in(at + limit_file);
+    const std::string at = root + files.mount + folder + "/";
+    uint64_t limit = kNoLimit;
+    for (const char* file : files.limits) limit = file ? std::min(limit, number_in(at + file)) : limit;
     if (limit != kNoLimit) {
-      const uint64_t used = number_in(at + usage_file);
-      const uint64_t cache = field_of(kernel_text(at + "memory.stat"), cache_key);
+      const uint64_t used = number_in(at + files.usage);
+      const uint64_t cache = field_of(kernel_text(at + "memory.stat"), files.cache_key);
       const uint64_t held = used == kNoLimit ? 0 : used - std::min(used, cache);
-      left = std::min(left, limit - std::min(limit, held));
+      const uint64_t left = limit - std::min(limit, held);
+      if (left < now.available_bytes) now.available_bytes = left, now.cgroup_limits = true;
+      now.pressure = std::max(now.pressure, pressure_in(at + "memory.pressure"));
     }
     const size_t slash = folder.rfind('/');
-    if (slash == std::string::npos) return left;
+    if (slash == std::string::npos) return;
     folder.resize(slash);
   }
 }
 
 }  // namespace
 
-uint64_t available_memory(const std::string& root) {
-  uint64_t available = field_of(kernel_text(root + "/proc/meminfo"), "MemAvailable:") * 1024;
-  if (available == 0) available = kNoLimit;
+MemoryNow memory_now(const std::string& root) {
+  MemoryNow now;
+  now.available_bytes = field_of(kernel_text(root + "/proc/meminfo"), "MemAvailable:") * 1024;
+  if (now.available_bytes == 0) now.available_bytes = kNoLimit;
+  now.pressure = pressure_in(root + "/proc/pressure/memory");
   const std::string groups = kernel_text(root + "/proc/self/cgroup");
   std::string_view rest = groups;
   for (std::string_view line; next_line(rest, line);) {  // "0::/path" (v2), "4:memory:/path" (v1)
@@ -64,20 +96,25 @@ uint64_t available_memory(const std::string& root) {
     std::string folder(line.substr(second + 1));
     if (folder == "/") folder.clear();
     if (controllers == ",,")
-      available = std::min(available, left_below(root + "/sys/fs/cgroup", folder, "memory.max", "memory.current",
-                                                 "inactive_file "));
+      look_at_group(root, kV2, folder, now);
     else if (controllers.find(",memory,") != std::string::npos)
-      available = std::min(available, left_below(root + "/sys/fs/cgroup/memory", folder, "memory.limit_in_bytes",
-                                                 "memory.usage_in_bytes", "total_inactive_file "));
+      look_at_group(root, kV1, folder, now);
   }
-  return available;
+  return now;
+}
+
+uint64_t reserve_of(const MemoryNow& now) {
+  if (now.pressure >= kShortOfMemory) return now.available_bytes / 4;
+  return std::min(now.available_bytes / 10, kMostReserveBytes);
 }
 
 Machine this_machine(int n_threads) {
+  MemoryNow now = memory_now("");
+  if (now.available_bytes == kNoLimit)
+    now.available_bytes = uint64_t(std::max(sysconf(_SC_PHYS_PAGES), 0L)) * uint64_t(sysconf(_SC_PAGESIZE));
   Machine machine;
-  machine.available_bytes = available_memory("");
-  if (machine.available_bytes == kNoLimit)
-    machine.available_bytes = uint64_t(std::max(sysconf(_SC_PHYS_PAGES), 0L)) * uint64_t(sysconf(_SC_PAGESIZE));
+  machine.available_bytes = now.available_bytes, machine.reserve_bytes = reserve_of(now);
+  machine.cgroup_limits = now.cgroup_limits, machine.memory_pressure = now.pressure;
   machine.n_threads = n_threads > 0 ? n_threads : default_thread_count();
   return machine;
 }

@@ -212,8 +212,13 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   Plan plan;
   plan.device = device.name, plan.kv_type = device.kv_type;
   plan.n_threads = options.n_threads > 0 ? options.n_threads : machine.n_threads;
-  plan.budget_bytes = options.budget_bytes ? options.budget_bytes : machine.available_bytes;
+  plan.budget_bytes = options.budget_bytes;
   plan.strict_budget = options.budget_bytes != 0;
+  if (!plan.strict_budget) {
+    plan.available_bytes = machine.available_bytes, plan.reserve_bytes = machine.reserve_bytes;
+    plan.cgroup_limits = machine.cgroup_limits, plan.memory_pressure = machine.memory_pressure;
+    plan.budget_bytes = machine.available_bytes - std::min(machine.reserve_bytes, machine.available_bytes);
+  }
   plan.n_ctx = options.n_ctx ? options.n_ctx : std::min(kDefaultContext, std::max(shape.n_ctx, 1u));
   plan.max_logit_rows = std::max(options.max_logit_rows, 1u);
   plan.weight_bytes_per_token = shape.weight_bytes_per_token;

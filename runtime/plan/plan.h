@@ -57,6 +57,9 @@ struct Plan {
   uint32_t n_ctx = 0, max_rows = 0, max_logit_rows = 0;
   KvType kv_type = KvType::kQ8;
   uint64_t budget_bytes = 0;
+  uint64_t available_bytes = 0, reserve_bytes = 0;  // the machine's, where nobody named the budget: their difference
+  bool cgroup_limits = false;
+  double memory_pressure = 0;
   bool strict_budget = false;  // a person named the budget: not even the page cache is taken beyond it
   std::array<uint64_t, size_t(Part::kCount)> parts{};
   uint64_t planned_bytes = 0;             // their sum

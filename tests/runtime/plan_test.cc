@@ -63,6 +63,21 @@ TEST_CASE("a slow device gets smaller chunks", "[runtime][plan]") {
   CHECK(plan_of(synthetic(), {.max_rows = 256}, slow).max_rows == 256);
 }
 
+TEST_CASE("a budget that nobody named leaves the machine's reserve to others", "[runtime][plan]") {
+  Machine machine{uint64_t{4} << 30, 2};
+  machine.reserve_bytes = 300 << 20, machine.cgroup_limits = true;
+  const auto plan = make_plan(synthetic(), {}, machine, device());
+  REQUIRE(plan.ok());
+  CHECK(plan->budget_bytes == (uint64_t{4} << 30) - (300 << 20));
+  CHECK(plan->available_bytes == uint64_t{4} << 30);
+  CHECK(plan->cgroup_limits);
+  CHECK(!plan->strict_budget);
+  const auto named = make_plan(synthetic(), {.budget_bytes = 1 << 30}, machine, device());
+  REQUIRE(named.ok());
+  CHECK(named->budget_bytes == 1 << 30);
+  CHECK(named->reserve_bytes == 0);
+}
+
 TEST_CASE("a smaller model context is the default context", "[runtime][plan]") {
   ModelShape shape = synthetic();
   shape.n_ctx = 300;

@@ -133,7 +133,7 @@ SLUICE_API sluice_status sluice_render_chat(const sluice_model* model, const cha
 typedef struct sluice_options {
   uint32_t size;
   int32_t n_threads;         /* 0: what computes well on this machine */
-  uint64_t memory_bytes;     /* the budget; 0: what the machine or its cgroup can spare */
+  uint64_t memory_bytes;     /* the budget; 0: what the machine or its cgroup can spare, less a reserve for others */
   uint32_t n_ctx;            /* context; 0: 4096, or the model's if that is smaller */
   uint32_t max_rows;         /* rows of one prefill chunk; 0: what suits the device (cpu: 512) */
   uint32_t max_logit_rows;   /* logits rows computed at a time; 0: 1 */
@@ -153,7 +153,8 @@ SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluic
                                           sluice_error* error);
 SLUICE_API void sluice_plan_close(sluice_plan* plan);
 SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
-/* {"fits","budget_bytes","planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
+/* {"fits","budget_bytes","budget_from": "option", or "cgroup" or "machine" with "available_bytes", "reserve_bytes" (of them,
+ * left to others) and "memory_pressure" (percent of time that somebody waits for memory),"planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
  * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s","disk_GB_s"} (only with
  * options.read_GB_s, and disk_GB_s where weights are streamed: at most so many tokens a second when half of the context is
  * full, because their bytes must be read),"window":{"slots","slot_bytes"} (through which weights are streamed; no slots:
