@@ -72,7 +72,8 @@ Result<std::string> target_of(std::string path) {
     if (links == kMaxLinks) return io_error(path, kNoOffset, "write here", ELOOP);
     char link[PATH_MAX];
     const ssize_t n = readlink(path.c_str(), link, sizeof link);
-    if (n < 0 || size_t(n) == sizeof link) return io_error(path, kNoOffset, "follow the link", n < 0 ? errno : ENAMETOOLONG);
+    if (n < 0 || size_t(n) == sizeof link)
+      return io_error(path, kNoOffset, "follow the link", n < 0 ? errno : ENAMETOOLONG);
     const std::string_view to(link, size_t(n));
     path = to.starts_with('/') ? std::string(to) : folder_of(path) + "/" + std::string(to);
   }
@@ -136,7 +137,9 @@ Result<InputFile> InputFile::open(const std::string& path, bool drop_cache) {
   file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file.fd_ < 0) {
     const int reason = errno;
-    const bool missing = reason == ENOENT || reason == ENOTDIR || reason == ENXIO;
+    // What is wrong with the file or its path, and not with this process or machine.
+    const bool missing = reason == ENOENT || reason == ENOTDIR || reason == ENXIO || reason == EACCES ||
+                         reason == EPERM || reason == ELOOP || reason == ENAMETOOLONG;
     return make_error(missing ? Code::kBadModel : Code::kFailed, path, kNoOffset, "cannot open: %s", strerror(reason));
   }
   SLUICE_DO(file.measure());
@@ -227,8 +230,8 @@ Result<OutputFile> OutputFile::create(const std::string& name, uint64_t expected
   if (slot < 0) return make_error(Code::kFailed, path, kNoOffset, "more than %d unfinished outputs", kMaxOutputs);
   for (;;) {
     // A name of its own in the same folder: the longest name that a file system allows must still be writable.
-    file.temporary_ = folder_of(path) + "/" + kPartPrefix + std::to_string(getpid()) + "-" +
-                      std::to_string(serial++) + kPartSuffix;
+    file.temporary_ =
+        folder_of(path) + "/" + kPartPrefix + std::to_string(getpid()) + "-" + std::to_string(serial++) + kPartSuffix;
     if (file.temporary_.size() >= sizeof slots[slot].path) {
       slots[slot].state.store(kFree);
       return io_error(path, kNoOffset, "create", ENAMETOOLONG);

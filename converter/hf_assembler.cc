@@ -95,6 +95,10 @@ void HfAssembler::element(uint32_t value) {
 }
 
 Status HfAssembler::add_tensor(GgufTensor tensor) {
+  if (model_.tensors_.size() == kMaxGgufTensors) {
+    return make_error(Code::kBadModel, model_.file_of(tensor).path(), tensor.described_at, "more than %llu tensors",
+                      static_cast<unsigned long long>(kMaxGgufTensors));
+  }
   if (!model_.tensor_index_.emplace(tensor.name, model_.tensors_.size()).second) {
     return make_error(Code::kBadModel, model_.file_of(tensor).path(), tensor.described_at,
                       "the tensor %s occurs twice in this model", tensor.title().c_str());

@@ -37,7 +37,8 @@ class HfAssembler {
   void element(float value);
   void element(uint32_t value);
 
-  Status add_tensor(GgufTensor tensor);  // kBadModel if its name is taken
+  Status add_tensor(GgufTensor tensor);  // kBadModel if its name is taken, or with more than kMaxGgufTensors
+  size_t n_tensors() const { return model_.tensors_.size(); }
 
   Gguf finish() && { return std::move(model_); }
 

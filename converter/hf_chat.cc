@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "converter/hf_chat.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <initializer_list>
 #include <iterator>
@@ -15,7 +15,11 @@ namespace {
 
 constexpr const char* kTemplate = "tokenizer.chat_template";
 
-bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+// Also for a link that leads nowhere: who opens it then says so.
+bool exists(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0;
+}
 
 // A file that may be missing: no values then.
 Result<JsonValues> read_if_there(const std::string& path, std::initializer_list<std::string_view> skipped = {}) {
@@ -32,6 +36,9 @@ class ChatWriter {
     SLUICE_TRY(settings_, read_if_there(folder_ + "tokenizer_config.json", {"added_tokens_decoder"}));
     SLUICE_TRY(map_, read_if_there(folder_ + "special_tokens_map.json"));
     SLUICE_TRY(generation_, read_if_there(folder_ + "generation_config.json"));
+    using K = JsonKind;
+    SLUICE_DO(settings_.expect({{"add_bos_token", K::kTruth}, {"add_eos_token", K::kTruth}}));
+    SLUICE_DO(generation_.expect({{"do_sample", K::kTruth}, {"repetition_penalty", K::kNumber}}));
     write_special_tokens();
     SLUICE_DO(write_templates());
     write_sampling();

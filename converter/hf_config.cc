@@ -158,7 +158,12 @@ Status write_scales(const HfConfig& c, const std::string& prefix, HfAssembler& o
 
 Result<HfConfig> read_hf_config(const std::string& path) {
   HfConfig c;
+  using K = JsonKind;
   SLUICE_TRY(c.values, JsonValues::read(path));
+  SLUICE_DO(c.values.expect({{"model_type", K::kText},
+                             {"text_config", K::kObject},
+                             {"quantization_config", K::kObject},
+                             {"tie_word_embeddings", K::kTruth}}));
   const std::string type = c.values.text("model_type");
   for (const HfFamily& family : kFamilies) {
     if (type == family.model_type) c.family = &family;
@@ -168,6 +173,22 @@ Result<HfConfig> read_hf_config(const std::string& path) {
                           type.empty() ? "is missing" : "is \"" + type + "\"; " + known_types() + " are known");
   }
   if (c.values.find("text_config")) c.text = "text_config.";
+  SLUICE_DO(c.values.expect({{"hidden_act", K::kText},
+                             {"hidden_activation", K::kText},
+                             {"layer_types", K::kArray},
+                             {"use_sliding_window", K::kTruth},
+                             {"use_bidirectional_attention", K::kTruth},
+                             {"tie_word_embeddings", K::kTruth},
+                             {"rope_scaling", K::kObject},
+                             {"rope_scaling.type", K::kText},
+                             {"rope_scaling.rope_type", K::kText},
+                             {"rope_parameters", K::kObject},
+                             {"rope_parameters.rope_type", K::kText},
+                             {"rope_parameters.full_attention", K::kObject},
+                             {"rope_parameters.full_attention.rope_type", K::kText},
+                             {"rope_parameters.sliding_attention", K::kObject},
+                             {"rope_parameters.sliding_attention.rope_type", K::kText}},
+                            c.text));
   for (const char* key : {"quantization_config", "text_config.quantization_config"}) {
     if (!c.values.find(key)) continue;
     return c.values.error(key, "says that the weights are quantized (" +

@@ -309,6 +309,7 @@ Status JsonValues::add(JsonReader& json, const std::string& name, std::initializ
   JsonValue value;
   SLUICE_TRY(value.kind, json.peek());
   value.offset = json.at();
+  if (name.size() > kMaxJsonKeyBytes) return json.bad(value.offset, "keys of more than %zu bytes", kMaxJsonKeyBytes);
   const auto child = [&](std::string_view key) {
     return name.empty() ? std::string(key) : name + "." + std::string(key);
   };
@@ -391,10 +392,21 @@ uint64_t JsonValues::count(std::string_view name) const {
   return value ? value->count : 0;
 }
 
+Status JsonValues::expect(std::initializer_list<Kind> kinds, const std::string& prefix) const {
+  for (const auto& [name, kind] : kinds) {
+    const std::string whole = prefix + std::string(name);
+    const JsonValue* value = find(whole);
+    if (!value || value->kind == kind) continue;
+    return error(whole, std::string("is ") + json_kind_name(value->kind) + ", expected " + json_kind_name(kind));
+  }
+  return {};
+}
+
 Error JsonValues::error(std::string_view name, const std::string& reason) const {
   const JsonValue* value = find(name);
-  return make_error(Code::kBadModel, path_, value ? value->offset : kNoOffset, "%.*s %s", int(name.size()), name.data(),
-                    reason.c_str());
+  constexpr size_t kShown = 200;
+  return make_error(Code::kBadModel, path_, value ? value->offset : kNoOffset, "%.*s %s",
+                    int(std::min(name.size(), kShown)), name.data(), reason.c_str());
 }
 
 }  // namespace sluice

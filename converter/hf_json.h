@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -101,6 +102,9 @@ class JsonValues {
   std::string text(std::string_view name) const;                   // empty if it is no text
   bool truth(std::string_view name, bool fallback = false) const;  // fallback if it is no truth value
   uint64_t count(std::string_view name) const;                     // of an array or object, else 0
+  // kBadModel for the first of these values that is there, not null, and of another kind.
+  using Kind = std::pair<std::string_view, JsonKind>;
+  Status expect(std::initializer_list<Kind> kinds, const std::string& prefix = "") const;
   Error error(std::string_view name, const std::string& reason) const;
 
  private:

@@ -97,13 +97,27 @@ class TokenizerReader {
                                                     : nullptr;
       if (small) {
         SLUICE_TRY(*small, JsonValues::take(json, file_.path()));
-        return {};
+        return expect_object(*small, key);
       }
       SLUICE_TRY(model_, JsonValues::take(json, file_.path(), {"vocab", "merges"}));
-      return {};
+      SLUICE_DO(expect_object(model_, key));
+      using K = JsonKind;
+      return model_.expect({{"type", K::kText},
+                            {"unk_token", K::kText},
+                            {"continuing_subword_prefix", K::kText},
+                            {"end_of_word_suffix", K::kText},
+                            {"byte_fallback", K::kTruth},
+                            {"ignore_merges", K::kTruth}});
     }));
     if (!seen.contains("model")) return make_error(Code::kBadModel, file_.path(), kNoOffset, "has no model");
     return {};
+  }
+
+  Status expect_object(const JsonValues& values, std::string_view key) const {
+    const JsonValue* value = values.find("");
+    if (!value || value->kind == JsonKind::kObject) return {};
+    return make_error(Code::kBadModel, file_.path(), value->offset, "%.*s is %s, expected an object", int(key.size()),
+                      key.data(), json_kind_name(value->kind));
   }
 
   Status read_added(JsonReader& json) {
@@ -133,6 +147,10 @@ class TokenizerReader {
         return {};
       }));
       if (!has_id || !has_text) return json.bad(begin, "an added token has no %s", has_id ? "content" : "id");
+      added_bytes_ += token.text.size();
+      if (added_bytes_ > kMaxHfVocabBytes) {
+        return json.bad(begin, "added tokens with more than %zu bytes of text", kMaxHfVocabBytes);
+      }
       added_.push_back(std::move(token));
       return {};
     });
@@ -235,16 +253,31 @@ class TokenizerReader {
     });
   }
 
+  // Found before anything is merged, or standing for something else than their text.
+  std::vector<bool> tokens_apart() const {
+    std::vector<bool> apart(tokens_.size());
+    for (const AddedToken& token : added_) apart[token.id] = true;
+    for (uint32_t id = 0; id < tokens_.size(); ++id) {
+      if (tokens_.has(id) && is_byte_name(tokens_.text(id))) apart[id] = true;
+    }
+    if (const int32_t unknown = tokens_.find(model_.text("unk_token")); unknown >= 0) apart[size_t(unknown)] = true;
+    return apart;
+  }
+
   Status write_merges() {
     if (steps_.pieces) {
       MergeOrder order(tokens_);
       SLUICE_DO(each_merge([&](const std::string& left, const std::string& right) { order.add(left, right); }));
-      if (order.is_order_of_results()) {
+      if (order.is_order_of_results(tokens_apart())) {
         out_.text("tokenizer.ggml.model", "llama");
         out_.begin_list("tokenizer.ggml.scores", GgufType::kF32, file_.path(), "model.merges");
         for (uint32_t id = 0; id < n_tokens_; ++id) out_.element(order.scores()[id]);
         out_.truth("tokenizer.ggml.add_space_prefix", steps_.space_prefix);
         return {};
+      }
+      if (!order.has_merges()) {
+        return make_error(Code::kBadModel, file_.path(), kNoOffset,
+                          "the model has no merges, but tokens that need them");
       }
       out_.text("tokenizer.ggml.model", "gemma4");  // pieces joined by merges
       out_.truth("tokenizer.ggml.add_space_prefix", steps_.space_prefix);
@@ -321,6 +354,7 @@ class TokenizerReader {
   JsonValues normalizer_, pre_tokenizer_, post_processor_, decoder_, model_;
   HfSteps steps_;
   std::vector<AddedToken> added_;
+  size_t added_bytes_ = 0;
   HfTokens tokens_;
   uint32_t n_tokens_ = 0;
 };

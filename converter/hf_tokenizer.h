@@ -18,10 +18,14 @@ namespace sluice {
 inline constexpr size_t kMaxHfVocabBytes = 32 << 20;  // of the texts of all tokens
 inline constexpr size_t kMaxHfMergeBytes = 48 << 20;  // of all merges, eight bytes for each included
 inline constexpr size_t kMaxHfAddedTokens = 65536;
+// Merges of longer tokens are taken as they are: asking whether scores would do the same takes the square of the
+// length.
+inline constexpr size_t kMaxHfComparedBytes = 256;
 
 // Texts by id, and ids by text.
 class HfTokens {
  public:
+  HfTokens();
   // False if the id is taken by another text. The caller bounds id and sum of texts.
   bool set(uint32_t id, std::string_view text);
   void index();  // before find()
@@ -36,6 +40,8 @@ class HfTokens {
   struct Place {
     uint32_t begin = 0, size = kNone;
   };
+  size_t slot_of(std::string_view text) const;
+  uint64_t multiplier_;
   std::string texts_;
   std::vector<Place> places_;
   std::vector<uint32_t> slots_;  // open addressing; id + 1, 0 for an empty slot
@@ -56,9 +62,12 @@ Result<HfTokenizer> write_hf_tokenizer(const std::string& path, uint32_t n_rows,
 // vocabulary allows.
 class MergeOrder {
  public:
-  explicit MergeOrder(const HfTokens& tokens) : tokens_(tokens), scores_(tokens.size(), kNoMerge) {}
+  explicit MergeOrder(const HfTokens& tokens)
+      : tokens_(tokens), scores_(tokens.size(), kNoMerge), n_merges_(tokens.size()) {}
   void add(std::string_view left, std::string_view right);
-  bool is_order_of_results();
+  // `apart`: by id, tokens that text never becomes by merging.
+  bool is_order_of_results(const std::vector<bool>& apart);
+  bool has_merges() const { return n_results_ > 0; }
   // Better ones are higher; tokens that no merge gives come last.
   const std::vector<float>& scores() const { return scores_; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "converter/hf_weights.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -13,7 +13,11 @@ namespace sluice {
 
 namespace {
 
-bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+// Also for a link that leads nowhere: who opens it then says so.
+bool exists(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0;
+}
 
 // The types that become weights, by their ids in block_formats.cc.
 const BlockFormat* find_number(const std::string& dtype) {
@@ -47,6 +51,7 @@ Result<Index> read_index(const std::string& path) {
   Index index;
   std::map<std::string, uint32_t> numbers;
   bool has_map = false;
+  size_t name_bytes = 0;
   SLUICE_DO(json.object([&](std::string_view key) -> Status {
     if (key != "weight_map") return json.skip();
     if (has_map) return json.bad(json.at(), "the key weight_map occurs twice");
@@ -59,6 +64,10 @@ Result<Index> read_index(const std::string& path) {
       }
       if (tensor.size() > kMaxSafetensorsName) {
         return json.bad(at, "the name of a tensor has more than %zu bytes", kMaxSafetensorsName);
+      }
+      name_bytes += tensor.size();
+      if (name_bytes > kMaxSafetensorsNames) {
+        return json.bad(at, "names of tensors with more than %zu bytes", kMaxSafetensorsNames);
       }
       SLUICE_TRY(const std::string name, json.text(kMaxJsonKeyBytes));
       if (!is_plain_name(name)) {
@@ -90,7 +99,6 @@ class WeightReader {
     } else {
       index.files = {kHfWeights};
     }
-    std::vector<std::vector<std::string>> names;  // of each file, sorted
     for (size_t i = 0; i < index.files.size(); ++i) {
       const std::string path = folder_ + index.files[i];
       auto file = InputFile::open(path, /*drop_cache=*/true);
@@ -104,22 +112,16 @@ class WeightReader {
       }
       SLUICE_TRY(const std::vector<SafeTensor> tensors, read_safetensors(*file));
       const uint32_t part = out_.add_file(std::move(file).value());
-      names.emplace_back();
-      for (const SafeTensor& tensor : tensors) {
-        if (!index.mentions.empty()) names.back().push_back(tensor.name);
-        SLUICE_DO(add(path, part, tensor));
-      }
-      std::sort(names.back().begin(), names.back().end());
+      for (const SafeTensor& tensor : tensors) SLUICE_DO(add(path, part, tensor));
+      SLUICE_DO(check_mentions(index_path, index, uint32_t(i), tensors));
     }
-    for (const Mention& m : index.mentions) {
-      const auto& list = names[m.file];
-      if (std::binary_search(list.begin(), list.end(), m.tensor)) continue;
-      return make_error(Code::kBadModel, index_path, m.offset, "tensor %s is not in %s", m.tensor.c_str(),
-                        index.files[m.file].c_str());
+    if (out_.n_tensors() == 0) {
+      return make_error(Code::kBadModel, folder_ + index.files[0], kNoOffset, "has no tensors of a language model");
     }
     if (n_other_ > 0) {
       notice(std::to_string(n_other_) + " tensors of other parts than text (images, sound) are left out");
     }
+    SLUICE_DO(check_vocabulary());
     if (config_.untied && !has_head_) {
       return config_.values.error("tie_word_embeddings", "is false, but there is no tensor lm_head.weight");
     }
@@ -128,6 +130,32 @@ class WeightReader {
   }
 
  private:
+  // While the file's tensors are at hand: names of all files together could be too many to keep.
+  static Status check_mentions(const std::string& index_path, const Index& index, uint32_t file,
+                               const std::vector<SafeTensor>& tensors) {
+    std::vector<std::string_view> names;
+    for (const SafeTensor& tensor : tensors) names.push_back(tensor.name);
+    std::sort(names.begin(), names.end());
+    for (const Mention& m : index.mentions) {
+      if (m.file != file || std::binary_search(names.begin(), names.end(), m.tensor)) continue;
+      return make_error(Code::kBadModel, index_path, m.offset, "tensor %.200s is not in %s", m.tensor.c_str(),
+                        index.files[file].c_str());
+    }
+    return {};
+  }
+
+  // The embedding may have rows of padding, but not too few.
+  Status check_vocabulary() const {
+    const std::string name = config_.text + "vocab_size";
+    const JsonValue* value = config_.values.find(name);
+    if (!value) return {};
+    const bool is_count = value->kind == JsonKind::kNumber && value->number.is_integer && value->number.integer > 0;
+    if (!is_count) return config_.values.error(name, "is no positive whole number");
+    if (n_rows_ == 0 || uint64_t(value->number.integer) <= n_rows_) return {};
+    return config_.values.error(name, "is " + std::to_string(value->number.integer) + ", but the embedding has " +
+                                          std::to_string(n_rows_) + " rows");
+  }
+
   Status add(const std::string& path, uint32_t part, const SafeTensor& tensor) {
     const auto bad = [&](const std::string& reason) {
       return make_error(Code::kBadModel, path, tensor.described_at, "tensor %s %s", tensor.name.c_str(),
@@ -139,6 +167,8 @@ class WeightReader {
       ++n_other_;
       return {};
     }
+    if (name.kind == HfName::kUnknown)
+      return bad(std::string("has no place in a ") + config_.family->model_type + " model");
     if (name.gguf == "output.weight" && config_.tied) return {};  // a copy of the embedding
     has_head_ = has_head_ || name.gguf == "output.weight";
     GgufTensor t;

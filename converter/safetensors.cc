@@ -71,6 +71,10 @@ class HeaderReader {
       return json_.bad(t.described_at, "the name of a tensor is empty, has control characters or more than %zu bytes",
                        kMaxSafetensorsName);
     }
+    name_bytes_ += name.size();
+    if (name_bytes_ > kMaxSafetensorsNames) {
+      return json_.bad(t.described_at, "names of tensors with more than %zu bytes", kMaxSafetensorsNames);
+    }
     t.name = name;
     bool has_dtype = false, has_shape = false, has_place = false;
     uint64_t begin = 0, end = 0;
@@ -188,6 +192,7 @@ class HeaderReader {
   uint64_t data_;  // where the tensors' bytes begin
   JsonReader json_;
   std::vector<SafeTensor> tensors_;
+  size_t name_bytes_ = 0;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace sluice {
 inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;  // the format's own limit
 inline constexpr size_t kMaxSafetensors = 65536;                // tensors of a file
 inline constexpr size_t kMaxSafetensorsName = 1024;
+inline constexpr size_t kMaxSafetensorsNames = 8 << 20;  // bytes of all names of a file, or of an index of files
 inline constexpr uint32_t kMaxSafetensorsDims = 8;
 
 struct SafeTensor {

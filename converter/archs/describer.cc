@@ -133,13 +133,18 @@ Error Describer::shape_error(const GgufTensor& tensor, const std::string& expect
                     expected.c_str());
 }
 
+Error Describer::missing(const std::string& name) const {
+  const bool is_gguf = std::string_view(gguf_.container()) == "GGUF";
+  return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing%s", name.c_str(),
+                    is_gguf ? "" : " (so named in GGUF files)");
+}
+
 bool Describer::has(int32_t layer, std::string_view name) const { return gguf_.find_tensor(full_name(layer, name)); }
 
 Status Describer::require(int32_t layer, std::initializer_list<std::string_view> names) const {
   for (std::string_view name : names) {
     if (!has(layer, name)) {
-      return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing",
-                        full_name(layer, name).c_str());
+      return missing(full_name(layer, name));
     }
   }
   return {};
@@ -148,11 +153,11 @@ Status Describer::require(int32_t layer, std::initializer_list<std::string_view>
 Result<const GgufTensor*> Describer::take(int32_t layer, std::string_view name) {
   const std::string full = full_name(layer, name);
   const GgufTensor* tensor = gguf_.find_tensor(full);
-  if (!tensor) return make_error(Code::kBadModel, gguf_.file().path(), kNoOffset, "tensor %s is missing", full.c_str());
+  if (!tensor) return missing(full);
   if (!tensor->format->native) {
     return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->described_at,
-                      "tensor %s has the type %s, which cannot be converted: %s", full.c_str(), tensor->format->name,
-                      tensor->format->remark);
+                      "tensor %s has the type %s, which cannot be converted: %s", tensor->title().c_str(),
+                      tensor->format->name, tensor->format->remark);
   }
   used_.insert(tensor);
   return tensor;
@@ -163,7 +168,8 @@ Status Describer::vector(Role role, int32_t layer, std::string_view name, uint32
   if (tensor->dims[0] != n || tensor->n_rows() != 1) return shape_error(*tensor, "[" + std::to_string(n) + "]");
   if (tensor->format->unpack) {
     return make_error(Code::kBadModel, gguf_.file_of(*tensor).path(), tensor->described_at,
-                      "tensor %s has the type %s, expected plain numbers", tensor->name.c_str(), tensor->format->name);
+                      "tensor %s has the type %s, expected plain numbers", tensor->title().c_str(),
+                      tensor->format->name);
   }
   Part part;
   part.layer = layer, part.row_major = true;

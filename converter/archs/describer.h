@@ -77,6 +77,7 @@ class Describer {
   Result<std::vector<double>> frequency_factors(uint32_t n, const std::string& kind, double base);
   Result<std::vector<double>> llama3_factors(uint32_t n, double base);
   Error shape_error(const GgufTensor& tensor, const std::string& expected) const;
+  Error missing(const std::string& name) const;
 
   const Gguf& gguf_;
   std::string prefix_;

@@ -118,6 +118,9 @@ TEST_CASE("what is not a regular file is refused as a model") {
   REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
   CHECK(InputFile::open(folder / "fifo").error().code == Code::kBadModel);  // and does not wait for a writer
   CHECK(InputFile::open("/dev/zero").error().code == Code::kBadModel);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  CHECK(InputFile::open(folder / "loop").error().code == Code::kBadModel);
+  CHECK(InputFile::open(folder / std::string(300, 'n')).error().code == Code::kBadModel);
 }
 
 TEST_CASE("an output appears whole with commit and not before") {

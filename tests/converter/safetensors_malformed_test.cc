@@ -56,6 +56,12 @@ Edit index(Json map) {
 Edit tokenizer(std::function<void(Json&)> change) {
   return [=](ToyFolder& t) { change(t.tokenizer); };
 }
+// A family with windows, whose layers have these types.
+Edit windows(Json types) {
+  return [=](ToyFolder& t) {
+    t.config["model_type"] = "mistral", t.config["sliding_window"] = 16, t.config["layer_types"] = types;
+  };
+}
 std::string nested(int depth) { return std::string(size_t(depth), '[') + std::string(size_t(depth), ']'); }
 
 constexpr const char* kQ = "model.layers.0.self_attn.q_proj.weight";
@@ -121,7 +127,13 @@ const std::vector<Malformed>& kinds() {
       {"one tensor under both of its names", kWeights, "occurs twice", [](ToyFolder& t) { auto q = t.weights.find(kQ); q.name = std::string("language_model.") + kQ; t.weights.tensors.push_back(q); }},
       {"fused matrix that cannot be cut", kWeights, "cannot be cut", [](ToyFolder& t) { t.weights.tensors.push_back({"model.layers.0.self_attn.qkv_proj.weight", "F32", {9}, std::string(36, 'x')}); }},
       {"no head where the file says there is one", kConfig, "lm_head.weight", config("tie_word_embeddings", false)},
+      {"no tensors at all", kWeights, "no tensors", [](ToyFolder& t) { t.weights.tensors.clear(); }},
+      {"more tokens than the embedding has rows", kConfig, "vocab_size is 1048576, but the embedding has", config("vocab_size", 1 << 20)},
+      {"no tokens", kConfig, "vocab_size is no positive", config("vocab_size", 0)},
+      {"fewer than no tokens", kConfig, "vocab_size is no positive", config("vocab_size", -1)},
+      {"number of tokens as a text", kConfig, "vocab_size is no positive", config("vocab_size", "320")},
       // ---- several files
+      {"index with two maps", kIndex, "weight_map occurs twice", text(kIndex, "{\"weight_map\":{\"a\":\"a.safetensors\"},\"weight_map\":{}}")},
       {"index of nothing", kIndex, "missing or empty", text(kIndex, "{}")},
       {"index that is a list", kIndex, "expected", text(kIndex, "[]")},
       {"index that is cut", kIndex, "end", text(kIndex, "{\"weight_map\":{\"a\":\"b.safetensors\"")},
@@ -174,7 +186,29 @@ const std::vector<Malformed>& kinds() {
       {"too few short factors", kConfig, "short_factor has 1 elements", config("rope_scaling", {{"type", "longrope"}, {"long_factor", {1}}, {"short_factor", {1}}})},
       {"a short factor of 0", kConfig, "short_factor.0", config("rope_scaling", {{"type", "longrope"}, {"long_factor", {1}}, {"short_factor", {0}}})},
       {"more of each head turned than there is", kConfig, "partial_rotary_factor", config("partial_rotary_factor", 1.5)},
+      {"scaling that is a number", kConfig, "rope_scaling is a number, expected an object", config("rope_scaling", 5)},
+      {"kind of scaling that is a number", kConfig, "rope_scaling.type is a number", config("rope_scaling", {{"type", 5}, {"factor", 2}})},
+      {"YaRN with mscale", kConfig, "rope_scaling.mscale is a variant", config("rope_scaling", {{"type", "yarn"}, {"factor", 2}, {"mscale", 1}})},
+      {"YaRN that is not truncated", kConfig, "rope_scaling.truncate is false", config("rope_scaling", {{"type", "yarn"}, {"factor", 2}, {"truncate", false}})},
+      {"YaRN with a text for a number", kConfig, "rope_scaling.beta_fast", config("rope_scaling", {{"type", "yarn"}, {"factor", 2}, {"beta_fast", "x"}})},
+      {"scaled layers with a window", kConfig, "without scaling", config("rope_parameters", {{"full_attention", {{"rope_type", "default"}}}, {"sliding_attention", {{"rope_type", "linear"}}}})},
+      {"layer types that are a number", kConfig, "layer_types is a number, expected a list", config("layer_types", 5)},
+      {"layer types for one layer of two", kConfig, "layer_types has 1 elements for 2 layers", windows({"full_attention"})},
+      {"unknown type of a layer", kConfig, "layer_types.1 is \"linear\"", windows({"full_attention", "linear"})},
+      {"branches scaled by nothing", kConfig, "scale_depth is no positive number", [](ToyFolder& t) { for (const char* key : {"scale_emb", "dim_model_base"}) t.config[key] = 1; t.config["model_type"] = "minicpm", t.config["scale_depth"] = 0; }},
+      {"family that is a number", kConfig, "model_type is a number", config("model_type", 5)},
+      {"tied by a text", kConfig, "tie_word_embeddings is a text", config("tie_word_embeddings", "yes")},
       // ---- tokenizer.json and the small files
+      {"normalizer that is a number", kTokenizer, "normalizer is a number", tokenizer([](Json& t) { t["normalizer"] = 5; })},
+      {"normalizer that is a list", kTokenizer, "normalizer is a list", tokenizer([](Json& t) { t["normalizer"] = Json::array(); })},
+      {"post-processor that is a number", kTokenizer, "post_processor is a number", tokenizer([](Json& t) { t["post_processor"] = 5; })},
+      {"model that is a list", kTokenizer, "model is a list", tokenizer([](Json& t) { t["model"] = Json::array(); })},
+      {"byte_fallback that is a number", kTokenizer, "byte_fallback is a number", tokenizer([](Json& t) { t["model"]["byte_fallback"] = 5; })},
+      {"word prefix that is a number", kTokenizer, "continuing_subword_prefix is a number", tokenizer([](Json& t) { t["model"]["continuing_subword_prefix"] = 5; })},
+      {"special tokens that are a list", "special_tokens_map.json", "expected an object", text("special_tokens_map.json", "[]")},
+      {"template file that is cut", "chat_template.json", "no end", text("chat_template.json", "{\"chat_template\":\"x")},
+      {"sampling that is asked for by a number", "generation_config.json", "do_sample is a number", text("generation_config.json", "{\"do_sample\":1}")},
+      {"BOS that is asked for by a number", "tokenizer_config.json", "add_bos_token is a number", text("tokenizer_config.json", "{\"add_bos_token\":1}")},
       {"tokenizer that is no JSON", kTokenizer, "expected", text(kTokenizer, "x")},
       {"tokenizer that is cut", kTokenizer, "end", text(kTokenizer, "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0")},
       {"no model", kTokenizer, "has no model", text(kTokenizer, "{}")},
@@ -225,7 +259,7 @@ ToyFolder small_folder() {
 }  // namespace
 
 TEST_CASE("each kind of malformed folder is refused by file, place and reason", "[converter][hostile][safetensors]") {
-  REQUIRE(kinds().size() >= 120);
+  REQUIRE(kinds().size() >= 150);
   TemporaryFolder place;
   for (const Malformed& kind : kinds()) {
     CAPTURE(kind.name);
@@ -299,6 +333,11 @@ TEST_CASE("limits of the folder's files hold at their edge", "[converter][hostil
   const auto key = [&](size_t n) { return values_of(Json{{std::string(n, 'k'), 1}}.dump()).ok(); };
   CHECK(key(kMaxJsonKeyBytes));
   CHECK(!key(kMaxJsonKeyBytes + 1));
+  const auto path = [&](size_t n) {  // "k…k.k…k"
+    return values_of(Json{{std::string(n / 2, 'k'), {{std::string(n - n / 2 - 1, 'k'), 1}}}}.dump()).ok();
+  };
+  CHECK(path(kMaxJsonKeyBytes));
+  CHECK(!path(kMaxJsonKeyBytes + 1));
   const auto digits = [&](size_t n) { return values_of("{\"a\":1." + std::string(n - 2, '0') + "}").ok(); };
   CHECK(digits(kMaxJsonNumberBytes));
   CHECK(!digits(kMaxJsonNumberBytes + 1));
@@ -324,6 +363,58 @@ TEST_CASE("limits of the folder's files hold at their edge", "[converter][hostil
   CHECK(tensors_of(b).ok());
   b.header = most + ",\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";
   CHECK(!tensors_of(b).ok());
+}
+
+TEST_CASE("names of tensors have a limit together, and files of an index", "[converter][hostile][safetensors]") {
+  TemporaryFolder place;
+  const auto name = [](size_t i) {
+    const std::string number = std::to_string(i);
+    return std::string(kMaxSafetensorsName - number.size(), 'n') + number;
+  };
+  Json map;
+  SafetensorsBuilder b;
+  for (size_t i = 0; i < kMaxSafetensorsNames / kMaxSafetensorsName; ++i) {
+    map[name(i)] = kWeights;
+    b.tensors.push_back({name(i), "U8", {0}, ""});
+  }
+  const auto of_file = [&] {
+    GgufBuilder::write_bytes(place / "x.safetensors", b.bytes());
+    const auto tensors = read_safetensors(InputFile::open(place / "x.safetensors").value());
+    return tensors.ok() ? "" : tensors.error().message;
+  };
+  const auto of_index = [&](const Json& weight_map) {
+    ToyFolder toy = small_folder();
+    index(weight_map)(toy);
+    toy.write(place / "model");
+    return convert_file(place / "model", place / "m.slm").error().message;
+  };
+  CHECK(of_file() == "");
+  CHECK(of_index(map).find("is not in model.safetensors") != std::string::npos);
+  map["n"] = kWeights;
+  b.tensors.push_back({"n", "U8", {0}, ""});
+  CHECK(of_file().find("more than 8388608 bytes") != std::string::npos);
+  CHECK(of_index(map).find("more than 8388608 bytes") != std::string::npos);
+
+  Json files;
+  for (int i = 0; i < 511; ++i) files[std::to_string(i)] = std::to_string(i) + ".safetensors";
+  CHECK(of_index(files).find("of the 511 that the index lists is missing") != std::string::npos);
+  files["511"] = "511.safetensors";
+  CHECK(of_index(files).find("more than 511 files") != std::string::npos);
+}
+
+TEST_CASE("a link that leads nowhere is no missing file", "[converter][hostile][safetensors]") {
+  const std::string name = GENERATE("tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
+                                    "chat_template.json", "chat_template.jinja", "model.safetensors.index.json");
+  TemporaryFolder place;
+  const std::string folder = place / "model", path = folder + "/" + name;
+  small_folder().write(folder);
+  std::filesystem::remove(path);
+  REQUIRE(convert_file(folder, place / "m.slm").ok());
+  std::filesystem::create_symlink(GENERATE("gone", "model.safetensors.index.json"), path);  // the last one: a loop
+  const auto report = convert_file(folder, place / "m.slm");
+  if (report.ok()) FAIL(name << " was left out");
+  CHECK(report.error().code == Code::kBadModel);
+  CHECK(report.error().place == path);
 }
 
 TEST_CASE("a header of a hundred million bytes is read, one more is not", "[converter][hostile][safetensors]") {
