@@ -315,4 +315,26 @@ void widen_numbers(const BlockFormat& source, const uint8_t* from, uint32_t n, f
   }
 }
 
+namespace {
+
+// All bits of the exponent are set.
+template <class T>
+uint32_t count_full_exponents(const uint8_t* from, uint32_t n, T exponent) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    T value;
+    memcpy(&value, from + sizeof value * size_t(i), sizeof value);
+    count += (value & exponent) == exponent;
+  }
+  return count;
+}
+
+}  // namespace
+
+uint32_t count_not_finite(const BlockFormat& source, const uint8_t* from, uint32_t n) {
+  SLUICE_CHECK(is_native_number(source));
+  if (source.type == 0) return count_full_exponents<uint32_t>(from, n, 0x7f800000u);
+  return count_full_exponents<uint16_t>(from, n, source.type == 1 ? 0x7c00 : 0x7f80);
+}
+
 }  // namespace sluice

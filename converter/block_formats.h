@@ -39,4 +39,7 @@ bool is_native_number(const BlockFormat& source);
 // Numbers of any width (formats without unpack) to float32; exact but for I32, I64 and F64, which are rounded.
 void widen_numbers(const BlockFormat& source, const uint8_t* from, uint32_t n, float* to);
 
+// How many of n numbers of F32, F16 or BF16 are infinite or not a number.
+uint32_t count_not_finite(const BlockFormat& source, const uint8_t* from, uint32_t n);
+
 }  // namespace sluice

@@ -117,7 +117,7 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   WeightCopier copier(gguf, model, recipes);
   copier.announce(writer, header);
   SLUICE_DO(writer.start(output, header_estimate(header, writer.weight_bytes()), /*drop_cache=*/true));
-  SLUICE_DO(copier.copy(writer, options.n_threads, options.progress));
+  SLUICE_DO(copier.copy(writer, options.n_threads, options.progress, notice));
 
   ConvertReport report;
   report.name = header.name;

@@ -15,6 +15,13 @@ using EncodeRow = void (*)(const float* x, const float* importance, uint32_t n, 
 // Null for types that this program does not quantize to.
 EncodeRow find_encoder(const BlockFormat& format);
 
+// Scales are float16: magnitudes that a tensor's largest weight must lie between, or be 0. Below, too few bits of the
+// scale are left; above, the scale would be infinite.
+struct EncodableRange {
+  float least = 0, most = 0;
+};
+EncodableRange encodable_range(const BlockFormat& format);  // of one that has an encoder
+
 // Bits of one weight, scales included.
 double bits_per_weight(const BlockFormat& format);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/check.h"
 #include "base/half.h"
 #include "converter/quantize.h"
 #include "converter/quantize_search.h"
@@ -246,20 +247,37 @@ void encode_q6_k(const float* x, const float* importance, uint32_t n, uint8_t* b
   }
 }
 
+// The largest weight of a block by its float16 scale: at most, and for a weight of either sign.
 struct Encoder {
   const char* name;
   EncodeRow encode;
+  float reach, sure_reach;
 };
-constexpr Encoder kEncoders[] = {{"Q8_0", encode_q8_0},     {"Q4_0", encode_q4_0}, {"Q5_0", encode_q5_0},
-                                 {"IQ4_NL", encode_iq4_nl}, {"Q4_K", encode_q4_k}, {"Q6_K", encode_q6_k}};
+constexpr Encoder kEncoders[] = {
+    {"Q8_0", encode_q8_0, 127, 127},           {"Q4_0", encode_q4_0, 8, 8},        {"Q5_0", encode_q5_0, 16, 16},
+    {"IQ4_NL", encode_iq4_nl, 127, 127},       {"Q4_K", encode_q4_k, 63 * 15, 63},  // below 0 the minimum alone reaches
+    {"Q6_K", encode_q6_k, 128 * 32, 128 * 32},
+};
+constexpr float kLeastScale = 0x1p-22f;  // four times the smallest float16: within an eighth of any scale
+
+const Encoder* find(const BlockFormat& format) {
+  for (const Encoder& encoder : kEncoders) {
+    if (strcmp(encoder.name, format.name) == 0) return &encoder;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
 EncodeRow find_encoder(const BlockFormat& format) {
-  for (const Encoder& encoder : kEncoders) {
-    if (strcmp(encoder.name, format.name) == 0) return encoder.encode;
-  }
-  return nullptr;
+  const Encoder* encoder = find(format);
+  return encoder ? encoder->encode : nullptr;
+}
+
+EncodableRange encodable_range(const BlockFormat& format) {
+  const Encoder* encoder = find(format);
+  SLUICE_CHECK(encoder != nullptr);
+  return {encoder->reach * kLeastScale, encoder->sure_reach * kMostHalf};
 }
 
 }  // namespace sluice

@@ -132,7 +132,8 @@ Result<Recipes> make_recipes(const ModelDescription& model, QuantizeTo to,
   }
   for (const auto& [what, n] : again) notice(tensors_text(n) + " of the type " + what + ": a float source is better");
   for (const auto& [what, n] : kept) notice(tensors_text(n) + " kept as " + what);
-  if (without > 0) notice(tensors_text(without) + " have no entry in the importance file");
+  if (without > 0)
+    notice(tensors_text(without) + (without == 1 ? " has" : " have") + " no entry in the importance file");
   return recipes;
 }
 

@@ -110,13 +110,13 @@ Status read_types(const Gguf& gguf, uint64_t n, fb::VocabT& vocab) {
 // Normal tokens of byte-level BPE become raw bytes; what is not written in mapped characters stays as it is.
 Status read_texts(const Gguf& gguf, fb::VocabT& vocab, std::vector<bool>& mapped) {
   const bool byte_level = vocab.kind == VocabKind::ByteBpe;
+  const uint32_t most = vocab.kind == VocabKind::Unigram ? kMaxUnigramBytes : kMaxTokenBytes;
   std::string raw;
   vocab.offsets.push_back(0);
   return gguf.for_each_text("tokenizer.ggml.tokens", [&](uint64_t id, std::string_view text) -> Status {
-    if (text.size() > kMaxTokenBytes) {
+    if (text.size() > most) {
       return gguf.key_error("tokenizer.ggml.tokens", "has a token of " + std::to_string(text.size()) +
-                                                         " bytes, at most " + std::to_string(kMaxTokenBytes) +
-                                                         " are allowed");
+                                                         " bytes, at most " + std::to_string(most) + " are allowed");
     }
     if (vocab.bytes.size() + text.size() > UINT32_MAX)
       return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -52,12 +54,24 @@ uint32_t source_index(const TensorUse& use, uint32_t r) {
   return r - i + 2 * (i % half) + i / half;
 }
 
+// What all threads saw of a tensor's numbers together: the same whoever read which row.
+struct Seen {
+  std::atomic<float> largest = 0;        // magnitude, where it is quantized
+  std::atomic<uint64_t> not_finite = 0;  // numbers that are kept so
+
+  void note_largest(float x) {
+    for (float before = largest; before < x && !largest.compare_exchange_weak(before, x);) {
+    }
+  }
+};
+
 // One tensor on its way: reads its rows in any order and delivers strips.
 class StripSource {
  public:
-  StripSource(const Gguf& gguf, const Recipes& recipes, const TensorUse& use, uint32_t lanes)
+  StripSource(const Gguf& gguf, const Recipes& recipes, const TensorUse& use, uint32_t lanes, Seen& seen)
       : gguf_(gguf),
         use_(use),
+        seen_(seen),
         recipe_(find_recipe(recipes, use)),
         native_(native_format(recipes, use)),
         lanes_(lanes),
@@ -90,6 +104,8 @@ class StripSource {
         SLUICE_DO(encode(row, from, to));
       } else {
         memcpy(to, from, row_bytes);
+        const BlockFormat& format = *use_.source->format;
+        if (is_native_number(format)) seen_.not_finite += count_not_finite(format, from, use_.cols);
       }
       pointers[r] = to;
     }
@@ -111,12 +127,17 @@ class StripSource {
   }
 
   Status encode(uint64_t row, const uint8_t* from, uint8_t* to) {
-    if (!decode_row(*use_.source->format, from, use_.cols, numbers_.data())) {
+    const auto bad = [&](const char* what) {
       return make_error(Code::kBadModel, gguf_.file_of(*use_.source).path(),
                         use_.source->offset + row * use_.source->row_bytes(),
-                        "row %llu of tensor %s has a weight that is infinite or not a number; it cannot be quantized",
-                        static_cast<unsigned long long>(row), use_.source->name.c_str());
-    }
+                        "row %llu of tensor %s has a weight that %s; it cannot be quantized",
+                        static_cast<unsigned long long>(row), use_.source->title().c_str(), what);
+    };
+    if (!decode_row(*use_.source->format, from, use_.cols, numbers_.data())) return bad("is infinite or not a number");
+    float largest = 0;
+    for (float x : numbers_) largest = std::max(largest, std::fabs(x));
+    if (largest > encodable_range(*recipe_->target).most) return bad("is too large for scales in float16");
+    seen_.note_largest(largest);
     recipe_->encode(numbers_.data(), recipe_->importance, use_.cols, to);
     return {};
   }
@@ -132,6 +153,7 @@ class StripSource {
 
   const Gguf& gguf_;
   const TensorUse& use_;
+  Seen& seen_;
   const Recipe* recipe_;  // null: moved as it is
   const FormatSpec& native_;
   uint32_t lanes_;
@@ -192,14 +214,31 @@ class CopyRun {
         writer_(writer),
         total_(total),
         n_threads_(n_threads),
-        progress_(progress) {}
+        progress_(progress) {
+    for (const Part& part : model.parts) seen_.push_back(std::make_unique<Seen[]>(part.members.size()));
+  }
 
   Status run() {
     SLUICE_TRY(const auto pool, ThreadPool::create(n_workers()));
     pool->run([](void* self, int thread) { static_cast<CopyRun*>(self)->work(thread); }, this);
     if (no_memory_) throw std::bad_alloc();
     if (error_) return *error_;
-    return tell() ? Status() : cancelled();
+    return tell() ? check_ranges() : cancelled();
+  }
+
+  // Numbers kept as they are that are none; the outputs of such a model are none either.
+  std::string not_finite() const {
+    uint64_t n = 0, n_tensors = 0;
+    std::string first;
+    each_tensor([&](const TensorUse& use, const Seen& seen) {
+      if (seen.not_finite == 0) return;
+      if (n == 0) first = use.source->title();
+      n += seen.not_finite, ++n_tensors;
+    });
+    if (n == 0) return "";
+    const std::string others = n_tensors == 1 ? "" : " and " + std::to_string(n_tensors - 1) + " more tensors";
+    return "weights: " + std::to_string(n) + " of " + first + others +
+           (n == 1 ? " is infinite or not a number" : " are infinite or not a number");
   }
 
  private:
@@ -207,6 +246,29 @@ class CopyRun {
     uint32_t extent = 0, chunk = 0;
     uint64_t turn = 0;
   };
+
+  template <class Fn>
+  void each_tensor(Fn fn) const {
+    for (size_t p = 0; p < model_.parts.size(); ++p) {
+      const std::vector<TensorUse>& members = model_.parts[p].members;
+      for (size_t m = 0; m < members.size(); ++m) fn(members[m], seen_[p][m]);
+    }
+  }
+
+  // Rows of tiny weights beside large ones lose nothing that counts; a tensor of nothing else would.
+  Status check_ranges() const {
+    Status status;
+    each_tensor([&](const TensorUse& use, const Seen& seen) {
+      const Recipe* recipe = find_recipe(recipes_, use);
+      if (!status.ok() || !recipe || seen.largest == 0) return;
+      if (seen.largest >= encodable_range(*recipe->target).least) return;
+      status = make_error(Code::kBadModel, gguf_.file_of(*use.source).path(), use.source->offset,
+                          "all weights of tensor %s are too small for scales in float16 (%g at most); it cannot be "
+                          "quantized",
+                          use.source->title().c_str(), double(seen.largest));
+    });
+    return status;
+  }
 
   // What a worker holds for a part: a chunk, and for each tensor a window and a strip of rows, encoded and as numbers.
   uint64_t worker_bytes(uint32_t extent) const {
@@ -268,8 +330,8 @@ class CopyRun {
         extent = place.extent;
         const Part& part = model_.parts[extent];
         sources.clear();
-        for (const TensorUse& use : part.members) {
-          sources.emplace_back(gguf_, recipes_, use, part.row_major ? 1 : kTileRows);
+        for (size_t m = 0; m < part.members.size(); ++m) {
+          sources.emplace_back(gguf_, recipes_, part.members[m], part.row_major ? 1 : kTileRows, seen_[extent][m]);
         }
       }
       const ChunkContents contents = writer_.contents(extent, place.chunk);
@@ -315,6 +377,7 @@ class CopyRun {
   const int n_threads_;
   const std::function<bool(uint64_t, uint64_t)>& progress_;
   std::atomic<uint64_t> done_ = 0;
+  std::vector<std::unique_ptr<Seen[]>> seen_;  // by part and member
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable turn_came_;
@@ -326,8 +389,12 @@ class CopyRun {
 
 }  // namespace
 
-Status WeightCopier::copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress) {
-  return CopyRun(gguf_, model_, recipes_, writer, total_bytes_, n_threads, progress).run();
+Status WeightCopier::copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress,
+                          const std::function<void(const std::string&)>& notice) {
+  CopyRun run(gguf_, model_, recipes_, writer, total_bytes_, n_threads, progress);
+  SLUICE_DO(run.run());
+  if (const std::string line = run.not_finite(); !line.empty()) notice(line);
+  return {};
 }
 
 }  // namespace sluice

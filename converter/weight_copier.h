@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moves the weights of a described model from the source file into the extents of a .slm file, strip by strip, as they
-// are or quantized. What it
-// holds at any time is, for each of a few threads, one chunk, one strip of source rows and one read window per tensor
-// of an extent.
+// are or quantized. What it holds at any time is, for each of a few threads, one chunk, one strip of source rows and
+// one read window per tensor of an extent.
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -27,8 +27,10 @@ class WeightCopier {
   uint64_t total_bytes() const { return total_bytes_; }
 
   // After writer.start(). `progress` as in ConvertOptions, on the calling thread; kCancelled when it returns false.
-  // n_threads 0: as many as compute well here. Never more than fit the memory.
-  Status copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress);
+  // n_threads 0: as many as compute well here. Never more than fit the memory. `notice` hears of weights that are no
+  // numbers; kBadModel where they cannot be quantized.
+  Status copy(SlmWriter& writer, int n_threads, const std::function<bool(uint64_t, uint64_t)>& progress,
+              const std::function<void(const std::string&)>& notice);
 
  private:
   const Gguf& gguf_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantizing whole models: which type each matrix becomes, importance files, refusals.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -267,6 +268,18 @@ TEST_CASE("importance files that are none, damaged or of another model are refus
   CHECK(!std::filesystem::exists(folder / "out.slm"));
 }
 
+TEST_CASE("importance files of more than 64 MiB are refused", "[converter][quantize]") {
+  TemporaryFolder folder;
+  const std::string path = folder / "importance.gguf";
+  REQUIRE(write_importance(path, {{"blk.0.attn_q.weight", 1, {1, 2}}}, "book.txt", 3, 512).ok());
+  std::filesystem::resize_file(path, 64 << 20);  // a hole behind the tensors
+  CHECK(read_importance(path).ok());
+  std::filesystem::resize_file(path, (64 << 20) + 1);
+  const auto larger = read_importance(path);
+  REQUIRE(!larger.ok());
+  CHECK(larger.error().message.find("at most 67108864") != std::string::npos);
+}
+
 TEST_CASE("a weight that is no number is refused with its place, and nothing is left behind", "[converter][quantize]") {
   TemporaryFolder folder;
   GgufBuilder g = toy_gguf(float_toy(64));
@@ -281,7 +294,68 @@ TEST_CASE("a weight that is no number is refused with its place, and nothing is 
   CHECK(result.error().code == Code::kBadModel);
   CHECK(result.error().text().find("row 5 of tensor blk.1.ffn_gate.weight") != std::string::npos);
   CHECK(!std::filesystem::exists(folder / "toy.slm"));
-  CHECK(convert_file(folder / "toy.gguf", folder / "toy.slm").ok());  // as it is, it may be anything
+  // As it is, it may be anything; but it is told.
+  std::vector<std::string> notices;
+  REQUIRE(convert_file(folder / "toy.gguf", folder / "toy.slm", to(QuantizeTo::kKeep, &notices)).ok());
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0] == "weights: 1 of blk.1.ffn_gate.weight is infinite or not a number");
+}
+
+TEST_CASE("weights of any float type, in matrices and vectors, are told where they are no numbers",
+          "[converter][quantize]") {
+  TemporaryFolder folder;
+  const uint32_t type = GENERATE(uint32_t{toy::kF32}, uint32_t{toy::kF16}, uint32_t{toy::kBF16});
+  ToyOptions o = float_toy(64);
+  o.matrix_type = o.embedding_type = type;
+  GgufBuilder g = toy_gguf(o);
+  const auto spoil = [&](const char* name) {
+    for (GgufBuilder::Tensor& t : g.tensors) {
+      if (t.name != name) continue;
+      const uint32_t f32 = 0xffc00000;
+      const uint16_t narrow = type == toy::kF16 ? 0x7c00 : 0x7f80;
+      if (t.type == toy::kF32) memcpy(t.data.data() + 8, &f32, 4);
+      if (t.type != toy::kF32) memcpy(t.data.data() + 8, &narrow, 2);
+    }
+  };
+  spoil("blk.1.attn_q.weight"), spoil("output_norm.weight");
+  g.write(folder / "toy.gguf");
+  std::vector<std::string> notices;
+  REQUIRE(convert_file(folder / "toy.gguf", folder / "toy.slm", to(QuantizeTo::kKeep, &notices)).ok());
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].starts_with("weights: 2 of "));
+  CHECK(notices[0].find(" and 1 more tensors are infinite or not a number") != std::string::npos);
+}
+
+TEST_CASE("weights that float16 scales cannot reach are refused by their tensor's name", "[converter][quantize]") {
+  TemporaryFolder folder;
+  const EncodableRange range = encodable_range(*find_block_format(toy::kQ8_0));
+  // A tensor of zeros but for one weight of this size.
+  const auto refusal = [&](float largest) {
+    GgufBuilder g = toy_gguf(float_toy(64));
+    for (GgufBuilder::Tensor& t : g.tensors) {
+      if (t.name != "blk.1.ffn_gate.weight") continue;
+      std::fill(t.data.begin(), t.data.end(), '\0');
+      memcpy(t.data.data() + 4 * (64 * 5 + 7), &largest, 4);
+    }
+    g.write(folder / "toy.gguf");
+    const auto result = convert_file(folder / "toy.gguf", folder / "toy.slm", to(QuantizeTo::kQ8));
+    if (result.ok()) return std::string();
+    CHECK(result.error().code == Code::kBadModel);
+    CHECK(!std::filesystem::exists(folder / "toy.slm"));
+    return result.error().message;
+  };
+  for (const float sign : {1.0f, -1.0f}) {
+    CHECK(refusal(sign * range.most) == "");
+    std::filesystem::remove(folder / "toy.slm");
+    CHECK(refusal(sign * std::nextafter(range.most, INFINITY))
+              .find("row 5 of tensor blk.1.ffn_gate.weight has a weight that is too large") == 0);
+    CHECK(refusal(sign * 3e38f).find("too large") != std::string::npos);
+    CHECK(refusal(sign * range.least) == "");
+    std::filesystem::remove(folder / "toy.slm");
+    CHECK(refusal(sign * std::nextafter(range.least, 0.0f))
+              .find("all weights of tensor blk.1.ffn_gate.weight are too small") == 0);
+  }
+  CHECK(refusal(0) == "");
 }
 
 TEST_CASE("the names of importance entries are those of GGUF files", "[converter][quantize]") {

@@ -155,6 +155,31 @@ TEST_CASE("rows without a shape stay finite: zeros, one weight, constants, the e
   CHECK(error(rows[1], decoded(toy::kQ4_K, rows[1])) < 1e-4);
 }
 
+TEST_CASE("between the ends of its range a type keeps weights, far beyond it loses them", "[converter][quantize]") {
+  std::mt19937 rng(6);
+  std::vector<float> unit(256 * 4);
+  for (float& v : unit) v = float(int(rng() % 2001) - 1000) / 1000;
+  for (size_t g = 0; g < unit.size(); g += 16) unit[g] = 1, unit[g + 1] = -1;
+  const auto share = [&](uint32_t type, float size) {  // of the squares that is lost
+    std::vector<float> x = unit;
+    for (float& v : x) v *= size;
+    const std::vector<float> y = decoded(type, x);
+    double lost = 0, all = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      lost += std::pow(double(x[i]) - double(y[i]), 2), all += std::pow(double(x[i]), 2);
+    }
+    return lost / all;
+  };
+  for (const uint32_t type : kTargets) {
+    const EncodableRange range = encodable_range(*find_block_format(type));
+    CAPTURE(type, range.least, range.most);
+    CHECK(share(type, range.most) <= 3 * share(type, 1) + 1e-4);  // the best scale may lie beyond
+    CHECK(share(type, range.least) <= 0.02);
+    CHECK(share(type, range.least / 32) > 0.2);
+    CHECK(share(type, range.most * 32) > 0.2);
+  }
+}
+
 TEST_CASE("decoding a row finds weights that are no numbers", "[converter][quantize]") {
   const uint16_t halves[4] = {0x3c00, 0xbc00, 0x0001, 0x7bff}, bad[4] = {0x3c00, 0x7c00, 0, 0};
   float x[4];
