@@ -47,9 +47,10 @@ Status check_texts(const HeaderCheck& check, const fb::Vocab& vocab) {
   const auto length = [&](uint32_t i) { return offsets[i + 1] - offsets[i]; };
   uint32_t longest = 0;
   for (uint32_t i = 0; i + 1 < n_offsets; ++i) longest = std::max(longest, length(i));
-  if (longest > kMaxTokenBytes) {
+  const uint32_t most = vocab.kind() == fb::VocabKind::Unigram ? kMaxUnigramBytes : kMaxTokenBytes;
+  if (longest > most) {
     uint32_t i = 0;
-    while (length(i) <= kMaxTokenBytes) ++i;
+    while (length(i) <= most) ++i;
     return check.refuse("the text of token %u runs from byte %u to %u", i, offsets[i], offsets[i + 1]);
   }
   if (vocab.bytes() == nullptr) return check.refuse("the vocabulary has no texts");

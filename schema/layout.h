@@ -58,6 +58,7 @@ inline constexpr uint32_t kMaxContext = 1u << 30;
 inline constexpr uint32_t kMaxRopes = 64;
 inline constexpr double kMaxRopeFrequency = 256;  // radians per position: angles stay where cosines are exact to 1e-15
 inline constexpr uint32_t kMaxTokenBytes = 64u << 10;
+inline constexpr uint32_t kMaxUnigramBytes = 1024;  // a token of Unigram: each costs time at every character of a text
 inline constexpr uint32_t kMaxCharsmapBytes = 4u << 20;
 inline constexpr uint32_t kMaxReplacementBytes = 255;  // one character normalization's result
 inline constexpr uint32_t kMaxTemplateBytes = 256u << 10;

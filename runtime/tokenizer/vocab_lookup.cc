@@ -51,6 +51,9 @@ bool PrefixWalk::extend(uint8_t byte) {
   if (length_ == 0) {  // the buckets know the places of two bytes
     low_ = vocab_.text_buckets()->Get(uint32_t(byte) << 8);
     high_ = vocab_.text_buckets()->Get((uint32_t(byte) + 1) << 8);
+  } else if (high_ - low_ == 1) {  // one token is left
+    const std::string_view text = token_text(vocab_, vocab_.text_order()->Get(low_));
+    if (text.size() <= length_ || uint8_t(text[length_]) != byte) high_ = low_;
   } else {
     low_ = place_of(byte);
     high_ = place_of(uint32_t(byte) + 1);

@@ -272,6 +272,12 @@ TEST_CASE("Unigram: scores, normalization, defaults", "[converter][vocabulary]")
   CHECK(error(std::vector<uint8_t>(kMaxCharsmapBytes + 1)).find("more than") != std::string::npos);
   CHECK(built(GgufBuilder(g).u32("tokenizer.ggml.precompiled_charsmap", 1)).error.find("bytes") != std::string::npos);
   CHECK(!built(GgufBuilder(g).remove("tokenizer.ggml.scores")).error.empty());
+  const auto longest = [&](size_t n) {
+    return built(GgufBuilder(g).texts("tokenizer.ggml.tokens", {"<pad>", "</s>", "<unk>", "a", std::string(n, 'b')}))
+        .error;
+  };
+  CHECK(longest(kMaxUnigramBytes) == "");
+  CHECK(longest(kMaxUnigramBytes + 1).find("a token of 1025 bytes") != std::string::npos);
 }
 
 TEST_CASE("the special tokens of Phi-3 swallow the white space behind them", "[converter][vocabulary]") {

@@ -71,6 +71,12 @@ TEST_CASE("each limit of a header is allowed, and one more is refused") {
          h.vocab->bytes.resize(h.vocab->offsets[299] + n);
          h.vocab->offsets[300] = uint32_t(h.vocab->bytes.size());
        }},
+      {"the text of token 299", kMaxUnigramBytes,
+       [](HeaderT& h, uint32_t n) {
+         h.vocab->kind = fb::VocabKind::Unigram;
+         h.vocab->bytes.resize(h.vocab->offsets[299] + n);
+         h.vocab->offsets[300] = uint32_t(h.vocab->bytes.size());
+       }},
       {"pre-tokenizer's name", kMaxNameBytes, [=](HeaderT& h, uint32_t n) { h.vocab->pre = text(n); }},
       {"a name of", kMaxNameBytes, [=](HeaderT& h, uint32_t n) { h.name = text(n); }},
       {"a name of", kMaxNameBytes, [=](HeaderT& h, uint32_t n) { h.architecture = text(n); }},
