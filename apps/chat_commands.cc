@@ -61,7 +61,7 @@ void show_settings(const Conversation& chat) {
   }
   std::string text = table(rows, "ll");
   text.pop_back();
-  note(text);
+  note_lines(text);
 }
 
 void set(Conversation& chat, const std::string& argument) {
@@ -139,7 +139,7 @@ void stats(Conversation& chat, const std::string&) {
                                      std::to_string(chat.model.info.n_threads) + " threads"});
   std::string text = table(rows, "ll");
   text.pop_back();
-  note(text);
+  note_lines(text);
 }
 
 struct Command {
@@ -164,9 +164,9 @@ void help(Conversation&, const std::string&) {
   std::vector<std::vector<std::string>> rows;
   for (const Command& c : kCommands)
     rows.push_back({std::string(c.name) + (*c.argument ? " " : "") + c.argument, c.help});
-  note(table(rows, "ll") +
-       "A line that ends in \\ goes on in the next; lines between two \"\"\" are one message.\n"
-       "Ctrl-C stops an answer.");
+  note_lines(table(rows, "ll") +
+             "A line that ends in \\ goes on in the next; lines between two \"\"\" are one message.\n"
+             "Ctrl-C stops an answer.");
 }
 
 }  // namespace

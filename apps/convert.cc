@@ -7,11 +7,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "files.h"
 #include "looks.h"
 #include "output.h"
 #include "progress.h"
+#include "signals.h"
 #include "template_notice.h"
 #include "verbs.h"
 
@@ -44,7 +46,12 @@ int run(const Arguments& arguments) {
   }
   Progress progress(options.quantize == QuantizeTo::kKeep ? "Converting" : "Quantizing", ProgressUnit::kBytes, 0.1);
   Json notices = Json::array();
-  options.progress = [&](uint64_t done, uint64_t total) { return progress.update(done, total); };
+  // Until weights are copied there is nobody to ask whether to go on.
+  std::optional<SignalsEndAtOnce> while_reading(std::in_place);
+  options.progress = [&](uint64_t done, uint64_t total) {
+    while_reading.reset();
+    return progress.update(done, total);
+  };
   options.notice = [&](const std::string& line) {
     progress.clear();
     note(line);

@@ -261,6 +261,7 @@ int run(const Arguments& arguments) {
     return complain(kUsage, "eval: --collect computes on --device reference");
   }
   if (collect) {
+    if (arguments.text(Opt::kCollect).empty()) return complain(kUsage, "eval: --collect needs the name of a file");
     const int code =
         check_collect_target(arguments.text(Opt::kCollect), arguments.positional()[0], arguments.text(Opt::kText));
     if (code) return code;

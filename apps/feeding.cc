@@ -2,6 +2,7 @@
 #include "feeding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "output.h"
@@ -13,11 +14,15 @@ int feed_tokens(LoadedModel& model, const std::vector<int32_t>& tokens, size_t f
                 const std::function<void(size_t index, const float* logits)>& on_logits) {
   struct Callback {
     const std::function<void(size_t, const float*)>& on_logits;
+    size_t n_vocab;
+    bool finite = true;
     static bool call(void* user, size_t index, const float* logits) {
-      static_cast<Callback*>(user)->on_logits(index, logits);
-      return !interrupted();
+      auto& self = *static_cast<Callback*>(user);
+      self.finite = std::all_of(logits, logits + self.n_vocab, [](float x) { return std::isfinite(x); });
+      if (self.finite) self.on_logits(index, logits);
+      return self.finite && !interrupted();
     }
-  } callback{on_logits};
+  } callback{on_logits, model.info.n_vocab};
   const auto wanted = std::make_unique<bool[]>(tokens.size());
   for (size_t i = first; i < tokens.size(); ++i) wanted[i] = true;
   sluice_error error = SLUICE_ERROR_INIT;
@@ -26,6 +31,10 @@ int feed_tokens(LoadedModel& model, const std::vector<int32_t>& tokens, size_t f
   const sluice_status status =
       sluice_session_feed(session, tokens.data(), tokens.size(), wanted.get(), Callback::call, &callback, &error);
   if (interrupted()) return interrupt_exit_code();
+  if (!callback.finite) {
+    return complain(kFailed,
+                    model.path + ": an output is infinite or not a number; a weight may be, or the model is damaged");
+  }
   return status == SLUICE_OK ? 0 : complain(error);
 }
 

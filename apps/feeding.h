@@ -11,7 +11,7 @@
 namespace sluice {
 
 // Forgets what the session holds, feeds `tokens`, and calls on_logits(i, logits) for i = first … the last: the
-// prediction of token i + 1.
+// prediction of token i + 1. Complains about logits that are not finite.
 int feed_tokens(LoadedModel& model, const std::vector<int32_t>& tokens, size_t first,
                 const std::function<void(size_t index, const float* logits)>& on_logits);
 

@@ -51,6 +51,29 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string one_line(std::string_view text) {
+  // U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069; and the line and paragraph separators U+2028, U+2029.
+  const auto mark = [](std::string_view s) -> size_t {
+    if (s.starts_with("\xD8\x9C")) return 2;
+    if (s.size() < 3 || s[0] != '\xE2') return 0;
+    const uint8_t a = uint8_t(s[1]), b = uint8_t(s[2]);
+    const bool in_80 = a == 0x80 && (b == 0x8e || b == 0x8f || (b >= 0xa8 && b <= 0xae));
+    return in_80 || (a == 0x81 && b >= 0xa6 && b <= 0xa9) ? 3 : 0;
+  };
+  std::string out;
+  const std::string safe = printable(text);
+  for (std::string_view rest = safe; !rest.empty();) {
+    if (const size_t n = mark(rest)) {
+      rest.remove_prefix(n);
+      continue;
+    }
+    if (out.size() >= kMostLineBytes && (rest[0] & 0xc0) != 0x80) return out + " …";
+    out += rest[0] == '\n' || rest[0] == '\t' ? ' ' : rest[0];
+    rest.remove_prefix(1);
+  }
+  return out;
+}
+
 std::string human_bytes(uint64_t bytes) {
   static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = double(bytes);

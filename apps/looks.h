@@ -21,6 +21,10 @@ std::string styled(FILE* stream, Style style, std::string_view text);
 
 // Without control characters other than newline and tab: text of a model or file must not command a terminal.
 std::string printable(std::string_view text);
+// The same in one line and without marks that turn the direction of writing, at most kMostLineBytes: for messages,
+// which must not look like two or like another.
+inline constexpr size_t kMostLineBytes = 2000;
+std::string one_line(std::string_view text);
 
 std::string human_bytes(uint64_t bytes);      // "98.4 MiB"
 std::string human_number(double value);       // "12345", "123.4", "1.234", "0.00123"

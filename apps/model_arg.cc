@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "looks.h"
 #include "output.h"
@@ -21,7 +22,12 @@ int convert_into_cache(const std::string& source, const std::string& target) {
   Progress progress("Converting " + source.substr(source.rfind('/') + 1), ProgressUnit::kBytes, 0.3,
                     "converting " + source + " into the cache (once)");
   ConvertOptions options;
-  options.progress = [&](uint64_t done, uint64_t total) { return progress.update(done, total); };
+  // Until weights are copied there is nobody to ask whether to go on.
+  std::optional<SignalsEndAtOnce> while_reading(std::in_place);
+  options.progress = [&](uint64_t done, uint64_t total) {
+    while_reading.reset();
+    return progress.update(done, total);
+  };
   options.notice = [&](const std::string& line) {
     progress.clear();
     note(line);

@@ -49,14 +49,16 @@ int finish_output(int code) {
 void set_quiet(bool quiet) { quiet_notes = quiet; }
 bool is_quiet() { return quiet_notes; }
 
-void note(std::string_view text) {
+void note_lines(std::string_view text) {
   if (quiet_notes) return;
-  const std::string line = styled(stderr, Style::kDim, printable(text)) + "\n";
-  fwrite(line.data(), 1, line.size(), stderr);
+  const std::string lines = styled(stderr, Style::kDim, printable(text)) + "\n";
+  fwrite(lines.data(), 1, lines.size(), stderr);
 }
 
+void note(std::string_view text) { note_lines(one_line(text)); }
+
 int complain(int code, std::string_view text) {
-  const std::string line = styled(stderr, Style::kRed, "sluice:") + " " + printable(text) + "\n";
+  const std::string line = styled(stderr, Style::kRed, "sluice:") + " " + one_line(text) + "\n";
   fwrite(line.data(), 1, line.size(), stderr);
   return code;
 }

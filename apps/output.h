@@ -21,6 +21,7 @@ void set_quiet(bool quiet);
 bool is_quiet();
 // A line for people, dim on a terminal; nothing under --quiet.
 void note(std::string_view text);
+void note_lines(std::string_view text);  // a table
 // "sluice: TEXT" on standard error, also under --quiet. Returns `code`.
 int complain(int code, std::string_view text);
 // The same for an error from the library or the converter, with the exit code of its status.

@@ -54,6 +54,15 @@ TEST_CASE("text for a terminal loses control characters and keeps the rest", "[a
                   "31m \xc2\xa0 \xc3\xa9 \xf0\x9f\x98\x81") == "31m \xc2\xa0 \xc3\xa9 \xf0\x9f\x98\x81");
 }
 
+TEST_CASE("a message is one line that ends, in the direction it is written", "[apps]") {
+  CHECK(one_line("a\nsluice: b\tc\x1b[m") == "a sluice: b c[m");
+  CHECK(one_line("x\u202Eelif\u2066\u2069\u200E\u200F\u061C\u2028\u2029y") == "xelify");
+  CHECK(one_line("\u00E9\u2026\u2030\u20AC\u2065") == "\u00E9\u2026\u2030\u20AC\u2065");
+  CHECK(one_line(std::string(kMostLineBytes, 'y')) == std::string(kMostLineBytes, 'y'));
+  CHECK(one_line(std::string(kMostLineBytes + 1, 'y')) == std::string(kMostLineBytes, 'y') + " \u2026");
+  CHECK(one_line(std::string(kMostLineBytes - 1, 'y') + "\u00E9") == std::string(kMostLineBytes - 1, 'y') + "\u00E9");
+}
+
 TEST_CASE("sizes and numbers read well", "[apps]") {
   CHECK(human_bytes(0) == "0 B");
   CHECK(human_bytes(1023) == "1023 B");

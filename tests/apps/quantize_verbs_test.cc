@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way from a float model over its importance to a small one, through the real program on toy models.
+#include <csignal>
+#include <cstring>
+
+#include "converter/safetensors_folder.h"
 #include "workshop.h"
 
 namespace sluice {
@@ -79,10 +83,14 @@ TEST_CASE("collecting never replaces what is read, and is refused before the run
     return shop.run({"eval", model, "--text", text, "--context", "64", "--collect", target});
   };
   const std::string slm = shop.read("m.slm"), gguf = shop.read("toy.gguf");
-  const std::pair<std::string, std::string> refused[] = {
-      {shop / "m.slm", shop / "m.slm"}, {shop / "m.slm", shop / "hard.slm"}, {shop / "m.slm", text},
-      {shop / "m.slm", shop / "link.txt"}, {shop.model, shop.model}, {shop / "m.slm", shop / "cache"},
-      {shop / "m.slm", shop / "none/i.gguf"}, {shop / "m.slm", "/dev/null"}};
+  const std::pair<std::string, std::string> refused[] = {{shop / "m.slm", shop / "m.slm"},
+                                                         {shop / "m.slm", shop / "hard.slm"},
+                                                         {shop / "m.slm", text},
+                                                         {shop / "m.slm", shop / "link.txt"},
+                                                         {shop.model, shop.model},
+                                                         {shop / "m.slm", shop / "cache"},
+                                                         {shop / "m.slm", shop / "none/i.gguf"},
+                                                         {shop / "m.slm", "/dev/null"}};
   std::filesystem::create_directories(shop / "cache");
   for (const auto& [model, target] : refused) {
     CAPTURE(model, target);
@@ -111,6 +119,64 @@ TEST_CASE("converting never replaces the importance file", "[apps]") {
   const std::string before = shop.read("i.gguf");
   CHECK(shop.run({"convert", shop.model, "-o", importance, "--quantize", "q8", "--importance", importance}).code == 2);
   CHECK(shop.read("i.gguf") == before);
+}
+
+TEST_CASE("outputs that are no numbers end an evaluation, without figures and files", "[apps]") {
+  const Workshop shop(float_toy());
+  test::GgufBuilder g = test::toy_gguf(float_toy());
+  for (test::GgufBuilder::Tensor& t : g.tensors) {
+    const uint32_t not_a_number = 0x7fc00000;
+    if (t.name == "output_norm.weight") memcpy(t.data.data() + 4, &not_a_number, sizeof not_a_number);
+  }
+  const std::string bad = shop / "nan.gguf", text = shop.file("text.txt", some_text());
+  g.write(bad);
+  const std::vector<std::vector<std::string>> runs = {
+      {"eval", bad, "--text", text, "--context", "64", "--device", "reference"},
+      {"eval", bad, "--text", text, "--context", "64", "--collect", shop / "i.gguf"},
+      {"eval", shop.model, "--text", text, "--context", "64", "--device", "reference", "--against", bad},
+      {"eval", bad, "--text", text, "--context", "64", "--device", "reference", "--against", shop.model}};
+  for (const std::vector<std::string>& words : runs) {
+    CAPTURE(words.size(), words[1], words.back());
+    const Ran ran = shop.run(words);
+    CHECK(ran.code == 1);
+    CHECK(ran.out.empty());
+    CHECK(contains(ran.err, "infinite or not a number"));
+  }
+  CHECK(!std::filesystem::exists(shop / "i.gguf"));
+  CHECK(contains(shop.run({"convert", bad, "-o", shop / "nan.slm"}).err, "1 of output_norm.weight is infinite"));
+}
+
+TEST_CASE("collecting into a file without a name is a usage error", "[apps]") {
+  const Workshop shop(float_toy());
+  const Ran ran = shop.run({"eval", shop.model, "--text", shop.file("text.txt", some_text()), "--collect", ""});
+  CHECK(ran.code == 2);
+  CHECK(ran.out.empty());
+}
+
+TEST_CASE("Ctrl-C is heard while a long tokenizer is read", "[apps]") {
+  const Workshop shop(float_toy());
+  test::ToyFolderOptions o;
+  o.model = float_toy();
+  test::ToyFolder toy = test::toy_folder(o);
+  // Read three times; what is wrong with it shows at the end of the last one, where the conversion would fail.
+  toy.tokenizer["model"].erase("merges");
+  std::string tokenizer = toy.tokenizer.dump();
+  tokenizer.insert(1, std::string(96 << 20, ' '));
+  toy.files["tokenizer.json"] = tokenizer;
+  toy.write(shop / "folder");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"convert", shop / "folder", "-o", shop / "x.slm"},
+        std::vector<std::string>{"run", shop / "folder", "-p", "a"}}) {
+    CAPTURE(words[0]);
+    Setting s = shop.setting();
+    s.watch = [](const std::string&, const std::string&) { return SIGINT; };
+    const Ran ran = run_sluice(words, s);
+    INFO(ran.err);
+    CHECK(ran.code == 130);
+    CHECK(!contains(ran.err, "merges"));
+    CHECK(!std::filesystem::exists(shop / "x.slm"));
+  }
+  CHECK(shop.run({"convert", shop / "folder", "-o", shop / "x.slm"}).code == 3);
 }
 
 }  // namespace sluice
