@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer: an input is a Hugging Face folder up to its weights: texts after one another, each behind its length:
-// config.json, tokenizer.json, tokenizer_config.json, generation_config.json, the index, and the headers of two
-// .safetensors files; weights are appended here. It goes through the whole conversion, and what converts must be
-// accepted by the reader of .slm files. Mutations change one of the texts and keep the lengths right.
+// config.json, tokenizer.json, the small files, the index, and the headers of two .safetensors files; weights are
+// appended here. It goes through the whole conversion, to one of the mixes, and what converts must be accepted by the
+// reader of .slm files. Mutations change one of the texts and keep the lengths right.
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,10 +29,13 @@ constexpr const char* kNames[] = {"config.json",
                                   "tokenizer.json",
                                   "tokenizer_config.json",
                                   "generation_config.json",
+                                  "special_tokens_map.json",
+                                  "chat_template.json",
+                                  "chat_template.jinja",
                                   "model.safetensors.index.json",
                                   "model.safetensors",
                                   "b.safetensors"};
-constexpr size_t kFiles = std::size(kNames), kFirstWeights = 5;
+constexpr size_t kFiles = std::size(kNames), kFirstWeights = 8;
 
 std::vector<std::string> cut(const uint8_t* data, size_t size) {
   std::vector<std::string> texts;
@@ -89,7 +92,9 @@ void try_folder(const std::vector<std::string>& texts) {
     GgufBuilder::put<uint64_t>(bytes, texts[i].size());
     file << bytes << texts[i] << std::string(data_bytes(texts[i]), '!');
   }
-  const auto report = convert_file(folder, output);
+  ConvertOptions options;
+  options.quantize = QuantizeTo(texts[0].size() % 4);  // a longer or shorter configuration, another mix
+  const auto report = convert_file(folder, output, options);
   if (!report.ok()) {
     if (report.error().code != Code::kBadModel || report.error().message.empty()) abort();
     return;
@@ -117,8 +122,27 @@ size_t mutate(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
   return n;
 }
 
+// SentencePiece's BPE, whose merges become scores or stay merges.
+Json pieces(const char* normalizer, const char* pre_tokenizer, bool regular) {
+  Json json = Json::parse(R"({"added_tokens":[{"id":3,"content":"</s>","special":true,"rstrip":true}],"decoder":null,
+    "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"</s>"}}]},"model":{"type":"BPE",
+    "byte_fallback":true,"unk_token":"<unk>","vocab":{"<unk>":0,"<0x41>":1,"▁":2,"a":4,"b":5,"ab":6,"▁ab":7},
+    "merges":[["a","b"],["▁","ab"]]}})");
+  json["normalizer"] = Json::parse(normalizer), json["pre_tokenizer"] = Json::parse(pre_tokenizer);
+  if (!regular) json["model"]["vocab"]["ba"] = 8;
+  return json;
+}
+
 // Writes small toys into the corpus folder (the first argument).
 void seed_corpus(const std::string& folder) {
+  const Json generation = {{"do_sample", true}, {"temperature", 0.5}, {"eos_token_id", {1, 2}}};
+  const auto seed = [&](const std::string& name, const ToyFolder& toy, const Json& tokenizer) {
+    GgufBuilder::write_bytes(
+        folder + "/" + name,
+        joined({toy.config.dump(), tokenizer.dump(), toy.files.at("tokenizer_config.json"), generation.dump(),
+                R"({"unk_token":{"content":"<unk>"}})", R"({"chat_template":"{{ messages }}"})", "{{ bos_token }}", "",
+                toy.weights.header_json().dump(), ""}));
+  };
   for (const char* architecture : {"llama", "qwen2", "qwen3", "gemma3", "phi3", "minicpm"}) {
     ToyFolderOptions o;
     o.model.architecture = architecture;
@@ -127,10 +151,14 @@ void seed_corpus(const std::string& folder) {
     o.model.tokenizer = "gpt2";
     o.fused = o.model.architecture == "phi3";
     const ToyFolder toy = toy_folder(o);
-    const Json generation = {{"do_sample", true}, {"temperature", 0.5}, {"eos_token_id", {1, 2}}};
-    GgufBuilder::write_bytes(folder + "/toy-" + architecture,
-                             joined({toy.config.dump(), toy.tokenizer.dump(), toy.files.at("tokenizer_config.json"),
-                                     generation.dump(), "", toy.weights.header_json().dump(), ""}));
+    seed(std::string("toy-") + architecture, toy, toy.tokenizer);
+    if (o.model.architecture != "llama") continue;
+    const char* kPrepend = R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},
+      {"type":"Replace","pattern":{"String":" "},"content":"▁"}]})";
+    const char* kMetaspace = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false})";
+    seed("pieces-scores", toy, pieces(kPrepend, "null", true));
+    seed("pieces-merges", toy, pieces(kPrepend, "null", false));
+    seed("pieces-metaspace", toy, pieces("null", kMetaspace, true));
   }
 }
 
