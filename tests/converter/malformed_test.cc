@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "converter/archs/describer.h"
 #include "schema/allocation_watch.h"
 #include "sluice/convert.h"
 #include "support/catch.h"
@@ -252,6 +253,35 @@ TEST_CASE("every cut of a model is refused without a large allocation", "[conver
     if (largest_allocation() > (1 << 20) + 4 * cut.size()) FAIL("an allocation of " << largest_allocation());
     if (std::filesystem::exists(output)) FAIL("an output was left");
   }
+}
+
+TEST_CASE("widths of a model are refused by name only beyond their limits", "[converter][hostile]") {
+  TemporaryFolder folder;
+  const auto message = [&](const std::vector<std::pair<std::string, uint32_t>>& keys) {
+    GgufBuilder g = toy_gguf({});
+    for (const auto& [key, value] : keys) g.u32("llama." + key, value);
+    g.write(folder / "m.gguf");
+    const auto report = convert_file(folder / "m.gguf", folder / "m.slm");
+    return report.ok() ? "" : report.error().message;
+  };
+  const auto names = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  for (const auto& [key, most] :
+       {std::pair("embedding_length", kMaxModelWidth), {"feed_forward_length", kMaxFfWidth}}) {
+    CAPTURE(key);
+    const std::string at = message({{key, most}}), above = message({{key, most + 1}});
+    CHECK(names(at, "has the shape"));
+    CHECK(names(above, key));
+    CHECK(names(above, std::to_string(most + 1).c_str()));
+  }
+  const auto channels = [&](uint32_t heads) {
+    return message({{"attention.head_count", heads},
+                    {"attention.head_count_kv", 1},
+                    {"attention.key_length", 1024},
+                    {"attention.value_length", 1024},
+                    {"rope.dimension_count", 1024}});
+  };
+  CHECK(!names(channels(kMaxAttentionWidth / 1024), "channels"));
+  CHECK(names(channels(kMaxAttentionWidth / 1024 + 1), "more than 262144 channels"));
 }
 
 }  // namespace sluice::test

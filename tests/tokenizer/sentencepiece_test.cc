@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tokenizer/sentencepiece.h"
 
+#include <sys/mman.h>
+
+#include <cstring>
 #include <map>
 #include <random>
 
+#include "runtime/tokenizer/merge_queue.h"
 #include "small_vocab.h"
 #include "support/catch.h"
 
@@ -163,6 +167,25 @@ TEST_CASE("merging by score gives what the rule gives on random texts", "[tokeni
       REQUIRE(encode(tokenizer, text) == wanted);
     }
   }
+}
+
+TEST_CASE("a text is merged in stretches that end where a character ends", "[tokenizer]") {
+  // Zeros that take no memory; one character in the way.
+  constexpr size_t kSize = kMaxMergeBytes + 4096;
+  void* const zeros = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(zeros != MAP_FAILED);
+  char* const bytes = static_cast<char*>(zeros);
+  std::string_view text(bytes, kMaxMergeBytes);
+  CHECK(take_stretch(text).size() == kMaxMergeBytes);
+  CHECK(text.empty());
+  text = std::string_view(bytes, kMaxMergeBytes + 1);
+  CHECK(take_stretch(text).size() == kMaxMergeBytes);
+  CHECK(text.size() == 1);
+  memcpy(bytes + kMaxMergeBytes - 2, "\xE2\x96\x81", 3);
+  text = std::string_view(bytes, kMaxMergeBytes + 1);
+  CHECK(take_stretch(text).size() == kMaxMergeBytes - 2);
+  CHECK(text.size() == 3);
+  munmap(zeros, kSize);
 }
 
 }  // namespace sluice
