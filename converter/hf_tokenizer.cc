@@ -128,7 +128,7 @@ class TokenizerReader {
       bool has_id = false, has_text = false;
       SLUICE_DO(json.object([&](std::string_view key) -> Status {
         if (key == "id") {
-          SLUICE_TRY(const uint64_t id, json.whole(kMaxVocab - 1, "an id"));
+          SLUICE_TRY(const uint64_t id, json.whole(kMaxHfTokens - 1, "an id"));
           token.id = uint32_t(id), has_id = true;
           return {};
         }
@@ -182,7 +182,7 @@ class TokenizerReader {
 
   Status read_vocabulary() {
     // No token takes less than `"":0,` in the file, so ids are no reason for a table larger than that.
-    const uint64_t most = std::min<uint64_t>(kMaxVocab, file_.size());
+    const uint64_t most = std::min<uint64_t>(kMaxHfTokens, file_.size());
     return pass_model("vocab", [&](JsonReader& json) {
       return json.object([&](std::string_view text) -> Status {
         SLUICE_TRY(const uint64_t id, json.whole(most - 1, "an id"));

@@ -14,9 +14,11 @@
 
 namespace sluice {
 
-// Everything a hostile file could exaggerate. Each limit is tested at its edge.
-inline constexpr size_t kMaxHfVocabBytes = 32 << 20;  // of the texts of all tokens
-inline constexpr size_t kMaxHfMergeBytes = 48 << 20;  // of all merges, eight bytes for each included
+// Everything a hostile file could exaggerate. Each limit is tested at its edge. A few times what the largest published
+// tokenizers have, and together what a conversion has memory for.
+inline constexpr uint32_t kMaxHfTokens = 1 << 20;
+inline constexpr size_t kMaxHfVocabBytes = 8 << 20;   // of the texts of all tokens
+inline constexpr size_t kMaxHfMergeBytes = 24 << 20;  // of all merges, eight bytes for each included
 inline constexpr size_t kMaxHfAddedTokens = 65536;
 // Merges of longer tokens are taken as they are: asking whether scores would do the same takes the square of the
 // length.

@@ -104,6 +104,14 @@ Result<std::vector<InputImportance>> read_importance(const std::string& path) {
 
 Status write_importance(const std::string& path, const std::vector<InputImportance>& list, const std::string& text_name,
                         uint32_t n_windows, uint32_t window_tokens) {
+  for (const InputImportance& entry : list) {
+    for (float mean : entry.mean_squares) {
+      const float sum = mean * float(entry.rows);
+      if (std::isfinite(sum) && sum >= 0) continue;
+      return make_error(Code::kFailed, path, kNoOffset,
+                        "the inputs of %s were infinite or not a number; no file was written", entry.tensor.c_str());
+    }
+  }
   Bytes file;
   file.raw("GGUF", 4);
   file.number(uint32_t{3});

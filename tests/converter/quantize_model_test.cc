@@ -268,6 +268,17 @@ TEST_CASE("importance files that are none, damaged or of another model are refus
   CHECK(!std::filesystem::exists(folder / "out.slm"));
 }
 
+TEST_CASE("importance that no conversion would take is not written", "[converter][quantize]") {
+  TemporaryFolder folder;
+  for (const float bad : {INFINITY, NAN, -1.0f, 3e38f}) {  // the last one: times two
+    CAPTURE(bad);
+    const Status status = write_importance(folder / "i.gguf", {{"a", 1, {1}}, {"b", 2, {1, bad}}}, "book.txt", 1, 64);
+    REQUIRE(!status.ok());
+    CHECK(status.error().message.find("inputs of b") != std::string::npos);
+    CHECK(!std::filesystem::exists(folder / "i.gguf"));
+  }
+}
+
 TEST_CASE("importance files of more than 64 MiB are refused", "[converter][quantize]") {
   TemporaryFolder folder;
   const std::string path = folder / "importance.gguf";

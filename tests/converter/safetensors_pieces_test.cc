@@ -106,6 +106,12 @@ TEST_CASE("limits of the lists of a tokenizer hold at their edge", "[converter][
   comma(added) += token(kMaxHfAddedTokens, "x");
   CHECK(has(message(byte_level(added, "\"a\":0", "")), "more than 65536 added tokens"));
 
+  const std::string room(kMaxHfTokens, ' ');  // a smaller file cannot have so many tokens
+  CHECK(!has(message(byte_level("", "\"a\":1048575", "") + room), "an id"));
+  CHECK(has(message(byte_level("", "\"a\":1048576", "") + room), "an id is no whole number from 0 to 1048575"));
+  CHECK(
+      has(message(byte_level(token(kMaxHfTokens, "x"), "\"a\":0", "")), "an id is no whole number from 0 to 1048575"));
+
   const size_t n = kMaxHfVocabBytes / kMaxTokenBytes;
   REQUIRE(n * kMaxTokenBytes == kMaxHfVocabBytes);
   const auto long_text = [](size_t i) {
@@ -119,9 +125,9 @@ TEST_CASE("limits of the lists of a tokenizer hold at their edge", "[converter][
     comma(vocab) += "\"" + long_text(i) + "\":" + std::to_string(i);
   }
   CHECK(!has(message(byte_level(added, "\"a\":0", "")), "bytes of text"));
-  CHECK(has(message(byte_level(added + "," + token(0, "a"), "\"a\":0", "")), "33554432 bytes of text"));
+  CHECK(has(message(byte_level(added + "," + token(0, "a"), "\"a\":0", "")), "8388608 bytes of text"));
   CHECK(!has(message(byte_level("", vocab, "")), "bytes of text"));
-  CHECK(has(message(byte_level("", vocab + ",\"a\":600", "")), "33554432 bytes of text"));
+  CHECK(has(message(byte_level("", vocab + ",\"a\":600", "")), "8388608 bytes of text"));
 
   // A merge counts its texts, the space between and eight bytes more.
   const auto merge = [](size_t bytes) { return "[\"" + as(bytes / 2) + "\",\"" + as(bytes - bytes / 2) + "\"]"; };
@@ -132,7 +138,7 @@ TEST_CASE("limits of the lists of a tokenizer hold at their edge", "[converter][
   comma(merges) += merge(half);
   const size_t last = left - half - 2 * kMore;
   CHECK(!has(message(byte_level("", "\"a\":0", merges + "," + merge(last))), "merges or"));
-  CHECK(has(message(byte_level("", "\"a\":0", merges + "," + merge(last + 1))), "50331648 bytes of them"));
+  CHECK(has(message(byte_level("", "\"a\":0", merges + "," + merge(last + 1))), "25165824 bytes of them"));
 }
 
 }  // namespace sluice::test

@@ -89,7 +89,7 @@ struct InputImportance {
 std::string importance_name(const std::string& role, int32_t layer);
 // kBadModel for what is no importance file, or a damaged one.
 Result<std::vector<InputImportance>> read_importance(const std::string& path);
-// `text_name`, `n_windows` and `window_tokens` say what it was made from, for people.
+// `text_name`, `n_windows` and `window_tokens` say what it was made from, for people. kFailed: a sum is not finite.
 Status write_importance(const std::string& path, const std::vector<InputImportance>& list, const std::string& text_name,
                         uint32_t n_windows, uint32_t window_tokens);
 
