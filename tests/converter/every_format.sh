@@ -14,10 +14,10 @@ shift 3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT INT TERM
 
-# The quantizer has no mix of these two, but takes them for single matrices.
+# Types that no mix of the quantizer has, or only for narrow rows; it takes them for single matrices.
 quantized() {
   case $1 in
-    MXFP4 | NVFP4)
+    MXFP4 | NVFP4 | Q2_K)
       small=$(echo "$1" | tr '[:upper:]' '[:lower:]')
       "$quantize" --allow-requantize --tensor-type "attn_output=$small" --tensor-type "ffn=$small" "$model" \
         "$folder/m.gguf" Q8_0
