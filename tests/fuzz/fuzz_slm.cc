@@ -92,7 +92,7 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 // Most of a tiny header is its bucket table. Mutates a short stretch somewhere else, of unchanged length, most times.
 extern "C" __attribute__((visibility("default"))) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                                                                  size_t max_size, unsigned seed) {
-  flatbuffers::Verifier verifier(data, size, kMaxTableDepth, kMaxTables);
+  flatbuffers::Verifier verifier(data, size, sluice::kMaxTableDepth, sluice::kMaxTables);
   if (seed % 8 == 0 || size < 8 || !sluice::fb::VerifyHeaderBuffer(verifier)) {
     return LLVMFuzzerMutate(data, size, max_size);
   }
