@@ -36,10 +36,10 @@ void greet(const Conversation& chat) {
   const std::string name = facts.contains("name") && facts["name"].is_string() ? facts["name"].get<std::string>() : "";
   const std::string title = styled(stderr, Style::kBold, printable(name.empty() ? chat.model.path : name));
   if (!is_quiet()) fprintf(stderr, "%s\n", title.c_str());
-  note(human_bytes(memory.planned_bytes) + " of " + human_bytes(memory.budget_bytes) + " · context " +
-       std::to_string(chat.model.info.n_ctx) + " · " + std::to_string(chat.model.info.n_threads) + " threads · " +
-       chat.model.info.device + " " + chat.model.info.isa +
-       "\n/help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves\n");
+  note_lines(human_bytes(memory.planned_bytes) + " of " + human_bytes(memory.budget_bytes) + " · context " +
+             std::to_string(chat.model.info.n_ctx) + " · " + std::to_string(chat.model.info.n_threads) + " threads · " +
+             chat.model.info.device + " " + chat.model.info.isa +
+             "\n/help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves\n");
 }
 
 // After a signal at the prompt: an exit code to leave with, or 0 to go on.
