@@ -110,7 +110,7 @@ uint32_t WeightStream::after(uint32_t piece) const {
 void WeightStream::begin_step(bool head_follows) {
   {
     std::lock_guard lock(mutex_);
-    while (released_ < taken_) unpublish(released_++);
+    give_back();
     head_follows_ = head_follows;
     stale_failure_ = halted_;
   }
@@ -142,8 +142,9 @@ Status WeightStream::take(uint32_t piece) {
     if (!wake_consumer_.wait_for(lock, patience_, came)) return stalled(piece);
     Slot& next = slot(taken_);
     if (next.state == State::kReady) break;
-    if (!discard(lock)) return stalled(piece);
+    if (!drop_ahead(lock)) return stalled(piece);
     if (std::exchange(stale_failure_, false)) continue;
+    give_back();
     if (next.no_memory) throw std::bad_alloc();
     return std::move(next.failure);
   }
@@ -160,17 +161,22 @@ void WeightStream::release() {
   wake_readers_.notify_one();
 }
 
-// Ends all that is taken or read ahead; false if reads do not end. Slots are not reused before they have.
-bool WeightStream::discard(std::unique_lock<std::mutex>& lock) {
-  halted_ = true;
+void WeightStream::give_back() {
   while (released_ < taken_) unpublish(released_++);
+}
+
+// Ends all that is read ahead; false if reads do not end. Slots are not reused before they have.
+bool WeightStream::drop_ahead(std::unique_lock<std::mutex>& lock) {
+  halted_ = true;
   if (!wake_consumer_.wait_for(lock, patience_, [&] { return n_loading_ == 0; })) return false;
-  released_ = taken_ = claimed_ = 0;
+  claimed_ = taken_;
   return true;
 }
 
+// Reads from `piece` on. What was taken right before it is still to be computed with.
 bool WeightStream::restart(uint32_t piece, std::unique_lock<std::mutex>& lock) {
-  if (!discard(lock)) return false;
+  if (released_ < taken_ && slot(taken_ - 1).piece + 1 != piece) give_back();
+  if (!drop_ahead(lock)) return false;
   next_to_claim_ = piece;
   halted_ = forget_ = false;
   wake_readers_.notify_all();
@@ -178,8 +184,8 @@ bool WeightStream::restart(uint32_t piece, std::unique_lock<std::mutex>& lock) {
 }
 
 void WeightStream::forget() {
-  std::unique_lock lock(mutex_);
-  while (released_ < taken_) unpublish(released_++);
+  std::lock_guard lock(mutex_);
+  give_back();
   forget_ = true;
 }
 

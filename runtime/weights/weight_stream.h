@@ -52,9 +52,9 @@ class WeightStream {
   // How many pieces from `piece` on, the next in order, can be taken without waiting. 0 also if it is not the next.
   uint32_t ready(uint32_t piece);
 
-  // Waits for the piece and publishes its chunks. One that is not the next in order ends what was taken and discards
-  // what was read ahead. kFailed, kBadModel: its read or a hash failed, or the disk does not answer; taking it again,
-  // in another step, reads it again.
+  // Waits for the piece and publishes its chunks. One that does not follow the last one taken ends what was taken, and
+  // one that is not the next in order discards what was read ahead. kFailed, kBadModel: its read or a hash failed, or
+  // the disk does not answer; taking it again, in another step, reads it again.
   Status take(uint32_t piece);
 
   // The oldest piece taken is computed with: its slot is refilled.
@@ -80,7 +80,8 @@ class WeightStream {
   Status load(const StreamPiece& piece, std::span<std::byte> to) const;
   uint32_t after(uint32_t piece) const;
   uint32_t next_in_order() const;
-  bool discard(std::unique_lock<std::mutex>& lock);
+  void give_back();
+  bool drop_ahead(std::unique_lock<std::mutex>& lock);
   bool restart(uint32_t piece, std::unique_lock<std::mutex>& lock);
   Error stalled(uint32_t piece) const;
   void publish(uint64_t sequence);

@@ -268,7 +268,8 @@ TEST_CASE("widths of a model are refused by name only beyond their limits", "[co
   for (const auto& [key, most] :
        {std::pair("embedding_length", kMaxModelWidth), {"feed_forward_length", kMaxFfWidth}}) {
     CAPTURE(key);
-    const std::string at = message({{key, most}}), above = message({{key, most + 1}});
+    const std::pair<std::string, uint32_t> channels = {"attention.key_length", 16};  // else heads would have to divide
+    const std::string at = message({{key, most}, channels}), above = message({{key, most + 1}, channels});
     CHECK(names(at, "has the shape"));
     CHECK(names(above, key));
     CHECK(names(above, std::to_string(most + 1).c_str()));

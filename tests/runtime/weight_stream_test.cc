@@ -161,6 +161,31 @@ TEST_CASE("the head is read ahead only where it is expected, and comes also wher
   walk(n_body, n);
 }
 
+TEST_CASE("a read ahead that failed before a step is tried again and costs nothing of what is taken",
+          "[runtime][stream]") {
+  TemporaryFolder folder;
+  const std::string path = toy_path(folder);
+  for (int run = 0; run < 60; ++run) {
+    FaultySource faulty(path);
+    Window w(faulty.source, 4, 1, path);
+    const uint32_t n_slots = w.stream->n_slots();
+    for (uint32_t i = 0; i < n_slots; ++i) REQUIRE(w.stream->take(i).ok());  // nothing more is read ahead
+    faulty.fail_at(run % 3, FaultySource::Fault::kFail, 1000000);
+    w.stream->begin_step(true);
+    while (faulty.n_injected == 0) std::this_thread::yield();
+    faulty.heal();
+    Status status;
+    int n_tries = 0;
+    do {  // the first may still see the failure
+      w.stream->begin_step(true);
+      for (uint32_t i = n_slots; i < n_slots + 3; ++i)
+        if (status = w.stream->take(i); !status.ok()) break;
+    } while (!status.ok() && ++n_tries < 3);
+    REQUIRE(status.ok());
+    for (uint32_t i = n_slots; i < n_slots + 3; ++i) CHECK(w.holds(i));
+  }
+}
+
 TEST_CASE("a read that fails and a flipped bit end one take, and the next is right", "[runtime][stream]") {
   TemporaryFolder folder;
   const std::string path = toy_path(folder);
