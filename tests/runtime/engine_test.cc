@@ -12,16 +12,6 @@
 namespace sluice::test {
 namespace {
 
-using Logits = std::vector<std::vector<float>>;
-
-bool equal_bits(const Logits& a, const Logits& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i)
-    if (a[i].size() != b[i].size() || std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
-      return false;
-  return true;
-}
-
 std::vector<ToyOptions> families() {
   std::vector<ToyOptions> all(4);
   all[0].matrix_type = toy::kQ4_1;

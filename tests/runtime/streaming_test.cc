@@ -12,16 +12,6 @@
 namespace sluice::test {
 namespace {
 
-using Logits = std::vector<std::vector<float>>;
-
-bool equal_bits(const Logits& a, const Logits& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i)
-    if (a[i].size() != b[i].size() || std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
-      return false;
-  return true;
-}
-
 // Matrices of several chunks.
 ToyOptions wide_toy() {
   ToyOptions options;

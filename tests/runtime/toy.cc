@@ -2,6 +2,7 @@
 #include "toy.h"
 
 #include <cstdio>
+#include <cstring>
 
 #include "runtime/sampling/random.h"
 #include "sluice/convert.h"
@@ -49,7 +50,15 @@ ToyEngine load_toy(const std::string& path, const ToyEngineOptions& o) {
   return toy;
 }
 
-std::vector<std::vector<float>> feed_all(Session& session, const std::vector<int32_t>& tokens) {
+bool equal_bits(const Logits& a, const Logits& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i].size() != b[i].size() || std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
+      return false;
+  return true;
+}
+
+Logits feed_all(Session& session, const std::vector<int32_t>& tokens) {
   std::vector<std::vector<float>> all;
   const std::unique_ptr<bool[]> wants(new bool[tokens.size()]);
   std::fill_n(wants.get(), tokens.size(), true);

@@ -35,8 +35,11 @@ struct ToyEngine {
 // Any failure ends the test program with its message.
 ToyEngine load_toy(const std::string& path, const ToyEngineOptions& options = {});
 
+using Logits = std::vector<std::vector<float>>;  // of one token after the other
+bool equal_bits(const Logits& a, const Logits& b);
+
 // Feeds tokens after what the session holds; the logits of every one of them.
-std::vector<std::vector<float>> feed_all(Session& session, const std::vector<int32_t>& tokens);
+Logits feed_all(Session& session, const std::vector<int32_t>& tokens);
 
 // `n` tokens of the vocabulary, never special ones.
 std::vector<int32_t> toy_tokens(size_t n, uint64_t seed = 1);

@@ -11,8 +11,6 @@
 namespace sluice::test {
 namespace {
 
-using Logits = std::vector<std::vector<float>>;
-
 ToyOptions toy_options(const char* architecture, bool tied) {
   ToyOptions options;
   options.architecture = architecture, options.tied = tied;
