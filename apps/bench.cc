@@ -157,7 +157,7 @@ void print_table(const Figures& f) {
             "ll"));
 }
 
-int run(const Arguments& arguments) {
+int run_bench(const Arguments& arguments) {
   const Work work = {arguments.whole(Opt::kBenchPrompt, 512), arguments.whole(Opt::kBenchDecode, 128),
                      arguments.whole(Opt::kBenchDepth, 0), arguments.whole(Opt::kBenchRepeat, 5)};
   if (!work.n_prompt && !work.n_decode) return complain(kUsage, "bench: -p 0 and -n 0 leave nothing to measure");
@@ -214,7 +214,7 @@ const Verb& bench_verb() {
       1,
       1,
       {"sluice bench model.gguf", "sluice bench model.gguf --threads 4 -d 2048 -p 0 --json"},
-      run};
+      run_bench};
   return verb;
 }
 

@@ -86,7 +86,7 @@ int converse(Conversation& chat) {
   return kOk;
 }
 
-int run(const Arguments& arguments) {
+int run_chat(const Arguments& arguments) {
   Conversation chat;
   if (const int code = load_model(arguments.positional()[0], engine_settings(arguments), chat.model)) return code;
   bool has_template = false;
@@ -114,7 +114,7 @@ const Verb& chat_verb() {
       1,
       1,
       {"sluice chat model.gguf", "sluice chat model.gguf --system \"Answer in one sentence.\" --memory 1G"},
-      run};
+      run_chat};
   return verb;
 }
 

@@ -28,7 +28,7 @@ QuantizeTo quantize_to(const std::string& word) {
                               : QuantizeTo::kKeep;
 }
 
-int run(const Arguments& arguments) {
+int run_convert(const Arguments& arguments) {
   const std::string& input = arguments.positional()[0];
   const std::string output = arguments.text(Opt::kOutput);
   if (output.empty()) return complain(kUsage, "convert: -o OUT.slm is missing");
@@ -101,7 +101,7 @@ const Verb& convert_verb() {
       1,
       {"sluice convert model.gguf -o model.slm", "sluice convert Qwen2.5-0.5B-Instruct/ -o qwen.slm",
        "sluice convert model-f16.gguf -o small.slm --quantize q4"},
-      run};
+      run_convert};
   return verb;
 }
 

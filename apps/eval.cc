@@ -251,7 +251,7 @@ int eval_against(const Arguments& arguments) {
   return kOk;
 }
 
-int run(const Arguments& arguments) {
+int run_eval(const Arguments& arguments) {
   const bool text = arguments.has(Opt::kText), reference = arguments.has(Opt::kReference);
   const bool against = arguments.has(Opt::kAgainst), collect = arguments.has(Opt::kCollect);
   if (text == reference) return complain(kUsage, "eval: give --text FILE or --reference FILE.json");
@@ -295,7 +295,7 @@ const Verb& eval_verb() {
       {"sluice eval model.gguf --text book.txt --context 1024", "sluice eval model.gguf --reference model.json --json",
        "sluice eval small.slm --against large.slm --text book.txt",
        "sluice eval model.gguf --text book.txt --collect importance.gguf"},
-      run};
+      run_eval};
   return verb;
 }
 

@@ -113,7 +113,7 @@ int verify(const OpenModel& model, sluice_error& error) {
   return status == SLUICE_OK ? 0 : interrupted() ? interrupt_exit_code() : complain(error);
 }
 
-int run(const Arguments& arguments) {
+int run_inspect(const Arguments& arguments) {
   OpenModel model;
   if (const int code = open_model(arguments.positional()[0], model)) return code;
   Json facts;
@@ -153,7 +153,7 @@ const Verb& inspect_verb() {
                             1,
                             {"sluice inspect model.gguf", "sluice inspect model.slm --verify --tensors",
                              "sluice inspect model.slm --check model.gguf"},
-                            run};
+                            run_inspect};
   return verb;
 }
 

@@ -43,7 +43,7 @@ std::string parameters(uint64_t n) {
   return n >= 1'000'000'000 ? human_number(double(n) / 1e9) + " B" : n ? human_number(double(n) / 1e6) + " M" : "-";
 }
 
-int run(const Arguments& arguments) {
+int run_list(const Arguments& arguments) {
   if (cache_folder().empty()) return complain(kFailed, "no folder for the cache: set HOME or XDG_CACHE_HOME");
   Json json = {{"folder", cache_folder()}, {"models", Json::array()}};
   std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "PARAMETERS", "MODEL", "FROM"}};
@@ -88,7 +88,7 @@ const Verb& list_verb() {
                             0,
                             0,
                             {"sluice list", "sluice list --json"},
-                            run};
+                            run_list};
   return verb;
 }
 

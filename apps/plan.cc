@@ -121,7 +121,7 @@ void print_plan(const Json& facts, const Json& model) {
   put("\n" + table(rows, "ll"));
 }
 
-int run(const Arguments& arguments) {
+int run_plan(const Arguments& arguments) {
   OpenModel model;
   if (const int code = open_model(arguments.positional()[0], model)) return code;
   sluice_options options = engine_settings(arguments);
@@ -166,7 +166,7 @@ const Verb& plan_verb() {
       1,
       1,
       {"sluice plan model.gguf --memory 512M", "sluice plan model.gguf --memory 2G --context 32768 --json"},
-      run};
+      run_plan};
   return verb;
 }
 

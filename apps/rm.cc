@@ -13,7 +13,7 @@ namespace sluice {
 
 namespace {
 
-int run(const Arguments& arguments) {
+int run_rm(const Arguments& arguments) {
   const std::string& name = arguments.positional()[0];
   const auto entry = find_cache_entry(name);
   if (!entry) return complain(kBadModel, "'" + name + "': no model of that name in the cache (see `sluice list`)");
@@ -39,7 +39,7 @@ const Verb& rm_verb() {
                             1,
                             1,
                             {"sluice rm SmolLM2-135M-Instruct-3f2a91bc04de"},
-                            run};
+                            run_rm};
   return verb;
 }
 

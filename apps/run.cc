@@ -68,7 +68,7 @@ Json report(const LoadedModel& model, const std::vector<int32_t>& prompt, const 
           {"io", {{"bytes_per_token", model.info.streamed_bytes_per_token}, {"path", model.info.io}}}};
 }
 
-int run(const Arguments& arguments) {
+int run_run(const Arguments& arguments) {
   std::string prompt;
   if (arguments.has(Opt::kRaw) && arguments.has(Opt::kSystem)) {
     return complain(kUsage, "run: --system needs the chat template, which --raw leaves out");
@@ -119,7 +119,7 @@ const Verb& run_verb() {
                              "sluice run model.gguf -f notes.txt --system \"Summarize.\" -n 200",
                              "git diff | sluice run model.gguf --system \"Review this change.\" --temp 0",
                              "sluice run model.gguf --raw -p \"Once upon a time\" --json"},
-                            run};
+                            run_run};
   return verb;
 }
 

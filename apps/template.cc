@@ -25,7 +25,7 @@ bool looks_like_text(const std::string& path) {
   return n >= 0 && !memchr(head, 0, size_t(n)) && !(n >= 4 && memcmp(head, "GGUF", 4) == 0);
 }
 
-int run(const Arguments& arguments) {
+int run_template(const Arguments& arguments) {
   if (!arguments.has(Opt::kMessages)) return complain(kUsage, "template: --messages FILE.json is missing");
   const std::string& word = arguments.positional()[0];
   Json messages, request;
@@ -76,7 +76,7 @@ const Verb& template_verb() {
       1,
       {"sluice template model.gguf --messages chat.json",
        "sluice template chatml.jinja --messages chat.json --bos \"<s>\""},
-      run};
+      run_template};
   return verb;
 }
 

@@ -29,7 +29,7 @@ int print_pieces(const sluice_model* model, const std::vector<int32_t>& tokens) 
   return kOk;
 }
 
-int run(const Arguments& arguments) {
+int run_tokenize(const Arguments& arguments) {
   std::string text;
   if (arguments.has(Opt::kPrompt) && arguments.has(Opt::kPromptFile)) {
     return complain(kUsage, "tokenize: give either -p or -f, not both");
@@ -74,7 +74,7 @@ const Verb& tokenize_verb() {
       1,
       1,
       {"sluice tokenize model.gguf -p \"Hello, world\" --pieces", "sluice tokenize model.gguf -f book.txt --json"},
-      run};
+      run_tokenize};
   return verb;
 }
 

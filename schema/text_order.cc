@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kAhead = 32;  // tokens between asking for memory and using it
 
 // The vocabulary's texts as plain pointers.
-struct Texts {
+struct TextTable {
   const uint8_t* bytes;
   const uint32_t* offsets;
   uint32_t n_tokens;
@@ -40,7 +40,7 @@ uint32_t bucket_of(std::string_view text) {
 Status verify_text_order(const SlmFile& file) {
   const fb::Vocab& vocab = *file.header()->vocab();
   const HeaderCheck check{*file.header(), file.preamble(), file.source()->name()};
-  const Texts texts{vocab.bytes()->data(), vocab.offsets()->data(), vocab.offsets()->size() - 1};
+  const TextTable texts{vocab.bytes()->data(), vocab.offsets()->data(), vocab.offsets()->size() - 1};
   // Strictly ascending by (text, id) and as many as there are tokens: a permutation.
   const uint32_t* order = vocab.text_order()->data();
   const uint32_t* buckets = vocab.text_buckets()->data();

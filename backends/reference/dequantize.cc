@@ -10,9 +10,9 @@ namespace sluice::reference {
 namespace {
 
 // A block seen as a row of sections; each section is addressed in lines of `lanes` bytes per unit.
-class Block {
+class LaneBlock {
  public:
-  Block(const std::byte* data, uint32_t lanes, uint32_t lane) : data_(data), lanes_(lanes), lane_(lane) {}
+  LaneBlock(const std::byte* data, uint32_t lanes, uint32_t lane) : data_(data), lanes_(lanes), lane_(lane) {}
 
   // Byte j of this lane in line `line` (4 bytes a lane) of the section that begins `section` bytes (of one lane) in.
   uint32_t code_byte(uint32_t section, uint32_t line, uint32_t j) const {
@@ -65,7 +65,7 @@ uint32_t bytes_before_codes(const WeightFormat& f) {
 }
 
 // 6-bit number g of n whose low and high parts begin at the given sections.
-float six_bits(const Block& b, uint32_t low_section, uint32_t high_section, uint32_t n, uint32_t g) {
+float six_bits(const LaneBlock& b, uint32_t low_section, uint32_t high_section, uint32_t n, uint32_t g) {
   const uint32_t nibbles = b.byte(low_section, g % (n / 2)), pairs = b.byte(high_section, g % (n / 4));
   return float((g < n / 2 ? nibbles & 15 : nibbles >> 4) + (pairs >> 2 * (g / (n / 4))) % 4 * 16);
 }
@@ -73,7 +73,7 @@ float six_bits(const Block& b, uint32_t low_section, uint32_t high_section, uint
 float signed_byte(uint32_t byte) { return byte < 128 ? float(byte) : float(byte) - 256.0f; }
 
 // The 32 codes of lines' group g, as the numbers they stand for.
-void codes_of_group(const WeightFormat& f, const Block& b, uint32_t g, float q[32]) {
+void codes_of_group(const WeightFormat& f, const LaneBlock& b, uint32_t g, float q[32]) {
   const uint32_t low = bytes_before_codes(f), high = low + f.block_inputs * (f.code_bits < 4 ? 2 : 4) / 8;
   for (uint32_t k = 0; k < 32; ++k) {
     const uint32_t i = k / 4, j = k % 4;
@@ -102,7 +102,7 @@ struct GroupScale {
   float scale = 0, minimum = 0;
 };
 
-GroupScale group_scale(const WeightFormat& f, const Block& b, uint32_t g) {
+GroupScale group_scale(const WeightFormat& f, const LaneBlock& b, uint32_t g) {
   const uint32_t n = groups_of(f);
   switch (f.scale) {
     case ScaleKind::kF16:
@@ -124,7 +124,7 @@ GroupScale group_scale(const WeightFormat& f, const Block& b, uint32_t g) {
   }
 }
 
-void dequantize_group(const WeightFormat& f, const Block& b, uint32_t g, float w[32]) {
+void dequantize_group(const WeightFormat& f, const LaneBlock& b, uint32_t g, float w[32]) {
   codes_of_group(f, b, g, w);
   const bool has_minimum =
       f.scale == ScaleKind::kF16Min || f.scale == ScaleKind::kSuper6Min || f.scale == ScaleKind::kSuper4Min;
@@ -143,7 +143,7 @@ float float_bits(uint32_t bits) {
 
 float float_weight(const WeightFormat& f, const std::byte* strip, uint32_t lanes, uint32_t lane, uint32_t k) {
   const size_t at = size_t(k) * lanes + lane;
-  if (f.code == CodeKind::kF16) return Block(strip + 2 * (at - lane), lanes, lane).half(0, 0);
+  if (f.code == CodeKind::kF16) return LaneBlock(strip + 2 * (at - lane), lanes, lane).half(0, 0);
   const uint32_t size = f.code == CodeKind::kF32 ? 4 : 2;
   uint32_t bits = 0;
   for (uint32_t i = 0; i < size; ++i) bits |= uint32_t(strip[at * size + i]) << 8 * (i + 4 - size);
@@ -189,7 +189,7 @@ void dequantize_row(const WeightFormat& f, const std::byte* strip, uint32_t lane
     const uint32_t per_block = f.block_inputs / 32;
     const size_t block_bytes = size_t(f.block_bytes) / kStripRows * lanes;
     float values[32];
-    dequantize_group(f, Block(strip + group / per_block * block_bytes, lanes, lane), group % per_block, values);
+    dequantize_group(f, LaneBlock(strip + group / per_block * block_bytes, lanes, lane), group % per_block, values);
     const uint32_t begin = std::max(k_begin, 32 * group), end = std::min(k_end, 32 * group + 32);
     std::copy(values + (begin - 32 * group), values + (end - 32 * group), w + (begin - k_begin));
   }
