@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both engines in memory cgroups of the same size, with cold caches, in turn; beside them what the disk delivered in the
+same minutes, so that each answer can be held against max(compute, bytes / disk)."""
+import os
+
+from . import figures
+from .disk import direct_read_rate
+from .processes import drop_caches, run, run_under
+
+CONTEXT = 1024
+
+
+def plan(sluice, budget):
+    """What would be streamed for each token, or None if the model does not fit the budget."""
+    ran = run([sluice.program, "plan", sluice.model, "--threads", str(sluice.threads), "--context", str(CONTEXT),
+               "--memory", str(budget), "--json"])
+    report = figures.parse_json(ran.out)
+    if not report.get("fits"):
+        return None
+    return {key: int(figures.number(report, key)) for key in ("streamed_bytes_per_token", "planned_bytes")}
+
+
+def ask_sluice(sluice, budget, n):
+    """(tokens/s, peak charged bytes) of one answer inside a cgroup of `budget` bytes."""
+    argv = [*sluice.answer(n, CONTEXT), "--json", "--memory", str(budget)]
+    ran, peak, _ = run_under(budget, argv)
+    return figures.number(figures.parse_json(ran.need().out), "timing", "decode_tok_s"), peak
+
+
+def ask_resident(sluice, n):
+    """Tokens/s with all the memory there is: what computing alone allows."""
+    answer = run([*sluice.answer(n, CONTEXT), "--json"]).need().out
+    return figures.number(figures.parse_json(answer), "timing", "decode_tok_s")
+
+
+def ask_llama(llama, budget, n):
+    ran, _, _ = run_under(budget, llama.no_repack_answer(n, CONTEXT))
+    if ran.code in (137, -9):
+        raise figures.Unreadable("killed")
+    return figures.perf_rate(ran.need().err)
+
+
+class Point:
+    """All that is known of one budget."""
+
+    def __init__(self, name):
+        self.name, self.budget = name, figures.parse_size(name)
+        self.ours, self.theirs, self.disk, self.bounds, self.peaks = [], [], [], [], []
+        self.problems = {}
+        self.streamed = 0
+
+    def summary(self):
+        def engine(key, samples, **more):
+            if key in self.problems and not samples:
+                return {"problem": self.problems[key]}
+            return {"samples": samples, "spread": figures.spread(samples), **more}
+        return {"name": self.name, "budget_bytes": self.budget, "streamed_bytes_per_token": self.streamed,
+                "sluice": engine("sluice", self.ours, peak_bytes=[p for p in self.peaks if p]),
+                "llama.cpp": engine("llama.cpp", self.theirs), "ratio": figures.ratios(self.ours, self.theirs),
+                "disk_GB_s": figures.spread([d / 1e9 for d in self.disk]), "bound": figures.spread(self.bounds),
+                "share": figures.ratios(self.ours, self.bounds)}
+
+
+def measure_point(point, sluice, llama, resident_rate, n, say):
+    """One turn of both engines at one budget."""
+    if "sluice" not in point.problems:
+        planned = plan(sluice, point.budget)
+        if planned is None:
+            point.problems["sluice"] = "does not fit"
+        else:
+            point.streamed = planned["streamed_bytes_per_token"]
+    if "sluice" not in point.problems:
+        drop_caches(sluice.files())
+        before = direct_read_rate(sluice.model)
+        try:
+            rate, peak = ask_sluice(sluice, point.budget, n)
+        except figures.Unreadable as problem:
+            point.problems["sluice"] = str(problem)
+            say(f"  {point.name}: Sluice: {problem}")
+        else:
+            after = direct_read_rate(sluice.model)
+            disk = (before + after) / 2 if before and after else None
+            point.ours.append(rate)
+            point.peaks.append(peak)
+            if disk:
+                point.disk.append(disk)
+                point.bounds.append(figures.bound_rate(resident_rate, point.streamed, disk))
+            say(f"  {point.name}: Sluice {rate:.3g} tokens/s, disk {(disk or 0) / 1e9:.2f} GB/s,"
+                f" bound {point.bounds[-1] if disk else 0:.3g}, peak {(peak or 0) / 2**20:.1f} MiB")
+    if llama and "llama.cpp" not in point.problems:
+        drop_caches(llama.files())
+        try:
+            point.theirs.append(ask_llama(llama, point.budget, n))
+            say(f"  {point.name}: llama.cpp {point.theirs[-1]:.3g} tokens/s")
+        except figures.Unreadable as problem:
+            point.problems["llama.cpp"] = str(problem)
+            say(f"  {point.name}: llama.cpp: {problem}")
+
+
+def limit_line(sluice, least, most, resident_rate, disk, steps=24):
+    """[(budget, tokens/s)] of the bound between two budgets, where the model fits."""
+    line = []
+    for step in range(steps + 1):
+        budget = least + (most - least) * step // steps
+        planned = plan(sluice, budget)
+        if planned is not None:
+            line.append((budget, figures.bound_rate(resident_rate, planned["streamed_bytes_per_token"], disk)))
+    return line
+
+
+def measure(names, sluice, llama, repetitions, n, say):
+    """All budgets, `repetitions` times in turn; the JSON object of one model."""
+    points = [Point(name) for name in names]
+    resident = []
+    for repetition in range(repetitions):
+        resident.append(ask_resident(sluice, max(n, 32)))
+        say(f"  everything resident, {repetition + 1} of {repetitions}: Sluice {resident[-1]:.3g} tokens/s")
+        for point in points:
+            measure_point(point, sluice, llama, resident[-1], n, say)
+    disk = [d for point in points for d in point.disk]
+    result = {"model": os.path.basename(sluice.model), "context": CONTEXT, "tokens": n,
+              "resident_tok_s": figures.spread(resident), "points": [p.summary() for p in points]}
+    if disk:
+        budgets = [p.budget for p in points]
+        result["limit_line"] = limit_line(sluice, min(budgets), max(budgets), figures.spread(resident)["median"],
+                                          figures.spread(disk)["median"])
+    return result
