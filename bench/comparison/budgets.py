@@ -8,6 +8,8 @@ from .disk import direct_read_rate
 from .processes import drop_caches, run, run_under
 
 CONTEXT = 1024
+MOST_TOKENS = CONTEXT - 128  # beside the prompt
+LEAST_SECONDS = 3.0  # of generation: reading ahead while the prompt is computed must not count
 
 
 def plan(sluice, budget):
@@ -20,24 +22,34 @@ def plan(sluice, budget):
     return {key: int(figures.number(report, key)) for key in ("streamed_bytes_per_token", "planned_bytes")}
 
 
+def long_enough(ask, n):
+    """ask(n tokens) -> (tokens/s, …); asked again for more tokens where that was too short to be measured."""
+    answer = ask(n)
+    if n / answer[0] < LEAST_SECONDS and n < MOST_TOKENS:
+        answer = ask(min(MOST_TOKENS, int(1.5 * LEAST_SECONDS * answer[0]) + 1))
+    return answer
+
+
 def ask_sluice(sluice, budget, n):
-    """(tokens/s, peak charged bytes) of one answer inside a cgroup of `budget` bytes."""
-    argv = [*sluice.answer(n, CONTEXT), "--json", "--memory", str(budget)]
-    ran, peak, _ = run_under(budget, argv)
+    """(tokens/s, peak charged bytes) of one cold answer inside a cgroup of `budget` bytes."""
+    drop_caches(sluice.files())
+    ran, peak, _ = run_under(budget, [*sluice.answer(n, CONTEXT), "--json", "--memory", str(budget)])
     return figures.number(figures.parse_json(ran.need().out), "timing", "decode_tok_s"), peak
 
 
 def ask_resident(sluice, n):
-    """Tokens/s with all the memory there is: what computing alone allows."""
+    """(tokens/s,) with all the memory there is: what computing alone allows."""
     answer = run([*sluice.answer(n, CONTEXT), "--json"]).need().out
-    return figures.number(figures.parse_json(answer), "timing", "decode_tok_s")
+    return (figures.number(figures.parse_json(answer), "timing", "decode_tok_s"),)
 
 
 def ask_llama(llama, budget, n):
-    ran, _, _ = run_under(budget, llama.no_repack_answer(n, CONTEXT))
+    """(tokens/s, peak charged bytes) of the same."""
+    drop_caches(llama.files())
+    ran, peak, _ = run_under(budget, llama.no_repack_answer(n, CONTEXT))
     if ran.code in (137, -9):
         raise figures.Unreadable("killed")
-    return figures.perf_rate(ran.need().err)
+    return figures.perf_rate(ran.need().err), peak
 
 
 class Point:
@@ -70,10 +82,9 @@ def measure_point(point, sluice, llama, resident_rate, n, say):
         else:
             point.streamed = planned["streamed_bytes_per_token"]
     if "sluice" not in point.problems:
-        drop_caches(sluice.files())
         before = direct_read_rate(sluice.model)
         try:
-            rate, peak = ask_sluice(sluice, point.budget, n)
+            rate, peak = long_enough(lambda n: ask_sluice(sluice, point.budget, n), n)
         except figures.Unreadable as problem:
             point.problems["sluice"] = str(problem)
             say(f"  {point.name}: Sluice: {problem}")
@@ -88,9 +99,8 @@ def measure_point(point, sluice, llama, resident_rate, n, say):
             say(f"  {point.name}: Sluice {rate:.3g} tokens/s, disk {(disk or 0) / 1e9:.2f} GB/s,"
                 f" bound {point.bounds[-1] if disk else 0:.3g}, peak {(peak or 0) / 2**20:.1f} MiB")
     if llama and "llama.cpp" not in point.problems:
-        drop_caches(llama.files())
         try:
-            point.theirs.append(ask_llama(llama, point.budget, n))
+            point.theirs.append(long_enough(lambda n: ask_llama(llama, point.budget, n), n)[0])
             say(f"  {point.name}: llama.cpp {point.theirs[-1]:.3g} tokens/s")
         except figures.Unreadable as problem:
             point.problems["llama.cpp"] = str(problem)
@@ -113,7 +123,7 @@ def measure(names, sluice, llama, repetitions, n, say):
     points = [Point(name) for name in names]
     resident = []
     for repetition in range(repetitions):
-        resident.append(ask_resident(sluice, max(n, 32)))
+        resident.append(long_enough(lambda n: ask_resident(sluice, n), n)[0])
         say(f"  everything resident, {repetition + 1} of {repetitions}: Sluice {resident[-1]:.3g} tokens/s")
         for point in points:
             measure_point(point, sluice, llama, resident[-1], n, say)

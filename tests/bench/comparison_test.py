@@ -9,7 +9,7 @@ import unittest
 import xml.etree.ElementTree as xml
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
-from comparison import chart, disk, figures, main, measurements, peers, processes, report  # noqa: E402
+from comparison import budgets, chart, disk, figures, main, measurements, peers, processes, report  # noqa: E402
 from comparison.engines import IkLlama, Llama, Sluice  # noqa: E402
 
 
@@ -100,6 +100,32 @@ class Commands(unittest.TestCase):
         command = " ".join(Llama("/bin", "m.gguf", 2).no_repack_answer(16, 1024))
         self.assertIn("--no-repack -ngl 0", command)
         self.assertIn("-c 1024 -n 16", command)
+
+
+class Budgets(unittest.TestCase):
+    def test_an_answer_too_short_to_be_measured_is_asked_for_again_with_more_tokens(self):
+        asked = []
+
+        def ask(rate):
+            return lambda n: asked.append(n) or (rate, None)
+
+        self.assertEqual(budgets.long_enough(ask(1.0), 16), (1.0, None))
+        self.assertEqual(asked, [16])
+        budgets.long_enough(ask(100.0), 16)
+        self.assertEqual(asked[1], 16)
+        self.assertGreaterEqual(asked[2] / 100.0, budgets.LEAST_SECONDS)
+        budgets.long_enough(ask(100000.0), 16)
+        self.assertEqual(asked[-1], budgets.MOST_TOKENS)
+
+    def test_a_point_keeps_what_it_measured_beside_what_failed_later(self):
+        point = budgets.Point("512M")
+        point.ours, point.bounds, point.peaks = [2.0, 1.8], [2.1, 2.0], [500, None]
+        point.problems = {"llama.cpp": "killed", "sluice": "late"}
+        summary = point.summary()
+        self.assertEqual(summary["llama.cpp"], {"problem": "killed"})
+        self.assertEqual((summary["sluice"]["samples"], summary["sluice"]["peak_bytes"]), ([2.0, 1.8], [500]))
+        self.assertAlmostEqual(summary["share"]["min"], 0.9)
+        self.assertIsNone(summary["ratio"])
 
 
 class Tables(unittest.TestCase):
