@@ -10,7 +10,7 @@ STYLE = """
   .s0 { stroke: #0969da; fill: #0969da; } .s1 { stroke: #bc4c00; fill: #bc4c00; } .s2 { stroke: #59636e; fill: #59636e; }
   .s3 { stroke: #1a7f37; fill: #1a7f37; } .s4 { stroke: #8250df; fill: #8250df; } .s5 { stroke: #9a6700; fill: #9a6700; }
   text.s0, text.s1, text.s2, text.s3, text.s4, text.s5 { stroke: none; }
-  .line { fill: none; stroke-width: 2; } .dash { stroke-dasharray: 6 4; stroke-width: 1.5; }
+  .line { fill: none; stroke-width: 2; stroke-opacity: 0.45; } .line.dash { stroke-dasharray: 6 4; stroke-width: 1.5; stroke-opacity: 1; }
   @media (prefers-color-scheme: dark) {
     .ink { fill: #f0f6fc; } .dim { fill: #9198a1; } .grid { stroke: #3d444d; } .axis { stroke: #9198a1; }
     .s0 { stroke: #4493f8; fill: #4493f8; } .s1 { stroke: #f0883e; fill: #f0883e; } .s2 { stroke: #9198a1; fill: #9198a1; }
@@ -32,7 +32,7 @@ def nice_ticks(least, most, count=6):
 
 def log_ticks(least, most):
     """Powers of ten (or of two, where these are few) that enclose both."""
-    base = 10 if most / least > 100 else 2
+    base = 10 if most / least > 1000 else 2
     first, last = math.floor(math.log(least, base) + 1e-9), math.ceil(math.log(most, base) - 1e-9)
     return [float(base) ** i for i in range(first, last + 1)]
 
@@ -110,8 +110,10 @@ def budget_chart(result):
     series = [{"name": "limit", "style": 2, "points": limit, "dashed": True},
               {"name": "Sluice", "style": 0, "points": line("sluice")},
               {"name": "llama.cpp", "style": 1, "points": line("llama.cpp")}]
+    rates = [p[1] for s in series for p in s["points"]]
     ticks = sorted({p["budget_bytes"] / 2**20 for p in result["points"]})
     return line_chart(f"{result['model']}: decoding inside a memory limit",
                       "cold caches, context 1024; limit: max(compute, streamed bytes / disk rate)",
                       "memory limit", "tokens/s", series, x_ticks=ticks,
-                      tick_text=lambda m: f"{m / 1024:g} GiB" if m >= 1024 else f"{m:g} MiB")
+                      tick_text=lambda m: f"{m / 1024:g} GiB" if m >= 1024 else f"{m:g} MiB",
+                      log_y=bool(rates) and max(rates) > 8 * min(rates))

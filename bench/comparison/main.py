@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 
-from . import budgets, chart, figures, measurements, peers, report
+from . import budgets, chart, figures, measurements, peers, report, roofline
 from .engines import IkLlama, Llama, Sluice
 from .processes import run
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PROGRAMS = ["build/release/sluice", "build/dev/sluice"]
+BUILDS = ["build/release", "build/dev"]
 DESCRIPTION = """Runs Sluice and llama.cpp (and its fork ik_llama.cpp, where given) in turn on the same GGUF files and
 prints ratios with their spread. Mainline is fetched and built once, in ~/.cache/sluice-peers. Run it on a machine that
 does nothing else."""
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   bench/peers model.gguf
   bench/peers model.gguf --tests decode,prefill -r 5 --json results.json --markdown table.md
   bench/peers model.gguf --budgets 512M,768M,1G --svg budgets.svg      (as root: needs memory cgroups)
+  bench/peers --roofline q4_0,q4_k,q6_k,q8_0 --svg roofline.svg        (Sluice alone, on synthetic models)
   bench/peers model.gguf --llama-bin ~/llama.cpp/build/bin --ik ~/ik_llama.cpp"""
 
 
@@ -28,9 +29,10 @@ def parse_arguments(words):
     tests = list(measurements.all_tests(1))
     parser = argparse.ArgumentParser(prog="bench/peers", description=DESCRIPTION, epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", metavar="MODEL.gguf")
+    parser.add_argument("models", nargs="*", metavar="MODEL.gguf")
     parser.add_argument("--tests", default=",".join(tests), metavar="LIST", help="of " + ", ".join(tests) + " (default: all)")
     parser.add_argument("--budgets", metavar="LIST", help="instead of the tests: decode in memory cgroups of these sizes")
+    parser.add_argument("--roofline", metavar="FORMATS", help="instead: steps of 1 to 256 rows, by block format")
     parser.add_argument("-r", "--repetitions", type=int, default=3, metavar="N", help="(default: 3)")
     parser.add_argument("-n", "--tokens", type=int, metavar="N", help="tokens to decode (default: 64; with --budgets 16)")
     parser.add_argument("-t", "--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
@@ -42,15 +44,17 @@ def parse_arguments(words):
     parser.add_argument("--ik-bin", metavar="DIR", help="programs of an ik_llama.cpp that is built already")
     parser.add_argument("--json", metavar="FILE", help="all figures")
     parser.add_argument("--markdown", metavar="FILE", help="the tables")
-    parser.add_argument("--svg", metavar="FILE", help="with --budgets: tokens/s over budgets")
+    parser.add_argument("--svg", metavar="FILE", help="with --budgets: tokens/s over budgets; with --roofline: its picture")
     arguments = parser.parse_args(words)
     unknown = [key for key in arguments.tests.split(",") if key not in tests]
     if unknown:
         parser.error("unknown test " + unknown[0])
     if arguments.repetitions < 1 or arguments.threads < 1 or (arguments.tokens is not None and arguments.tokens < 2):
         parser.error("-r and -t need at least 1, -n at least 2")
-    if arguments.svg and (not arguments.budgets or len(arguments.models) > 1):
-        parser.error("--svg needs --budgets and one model")
+    if bool(arguments.models) == bool(arguments.roofline):
+        parser.error("name models, or formats with --roofline")
+    if arguments.svg and not arguments.roofline and (not arguments.budgets or len(arguments.models) > 1):
+        parser.error("--svg needs --budgets and one model, or --roofline")
     for model in arguments.models:
         if not os.path.isfile(model):
             parser.error(f"{model} is not there")
@@ -62,11 +66,11 @@ def parse_arguments(words):
     return arguments
 
 
-def find_sluice(given):
-    for program in [given] if given else [os.path.join(ROOT, p) for p in PROGRAMS]:
+def find_program(name, given=None):
+    for program in [given] if given else [os.path.join(ROOT, build, name) for build in BUILDS]:
         if os.access(program, os.X_OK):
             return os.path.abspath(program)
-    raise SystemExit("bench/peers: build Sluice first (cmake --preset release && cmake --build --preset release)")
+    raise SystemExit(f"bench/peers: {given or name} is not built (cmake --preset dev && cmake --build --preset dev)")
 
 
 def converted(sluice, gguf):
@@ -126,35 +130,52 @@ def limits_line(result):
             "shares are of memory (decode) and of int8 (prefill).")
 
 
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def measure_roofline(arguments, sluice):
+    os.makedirs(peers.cache_folder(), exist_ok=True)
+    result = roofline.measure(sluice, find_program("synthetic-model"), arguments.roofline.split(","), arguments.threads,
+                              arguments.repetitions, peers.cache_folder(), peers.say)
+    table = report.markdown(["share of the limit, rows", *map(str, roofline.ROWS)], roofline.table_rows(result),
+                            right=range(1, len(roofline.ROWS) + 1))
+    return result, table, roofline.roofline_chart(result)
+
+
+def measure_budgets(arguments, sluice, gguf):
+    engines = engines_for(arguments, sluice, gguf)
+    llama = next((e for e in engines if e.name == Llama.name), None)
+    result = budgets.measure(arguments.budgets.split(","), engines[0], llama, arguments.repetitions,
+                             arguments.tokens or 16, peers.say)
+    result["model"] = os.path.basename(gguf)
+    text = (f"{result['model']}, context {result['context']}, {arguments.threads} threads; everything resident: "
+            f"{report.shown_spread(result['resident_tok_s'], 'tokens/s')} tokens/s\n\n{report.budget_table(result)}")
+    return result, text, chart.budget_chart(result)
+
+
+def measure_tests(arguments, sluice, gguf):
+    result = compare(arguments, sluice, gguf)
+    return result, report.model_table(result) + "\n\n" + limits_line(result), None
+
+
 def main(words):
     arguments = parse_arguments(words)
-    sluice = find_sluice(arguments.sluice)
-    results, texts = [], []
+    sluice = find_program("sluice", arguments.sluice)
+    measured = []
+    if arguments.roofline:
+        measured.append(measure_roofline(arguments, sluice))
     for gguf in arguments.models:
         peers.say(os.path.basename(gguf))
-        if arguments.budgets:
-            engines = engines_for(arguments, sluice, gguf)
-            llama = next((e for e in engines if e.name == Llama.name), None)
-            result = budgets.measure(arguments.budgets.split(","), engines[0], llama, arguments.repetitions,
-                                     arguments.tokens or 16, peers.say)
-            result["model"] = os.path.basename(gguf)
-            texts.append(f"{result['model']}, context {result['context']}, {arguments.threads} threads; everything resident: "
-                         f"{report.shown_spread(result['resident_tok_s'], 'tokens/s')} tokens/s\n\n"
-                         + report.budget_table(result))
-            if arguments.svg:
-                with open(arguments.svg, "w", encoding="utf-8") as out:
-                    out.write(chart.budget_chart(result))
-        else:
-            result = compare(arguments, sluice, gguf)
-            texts.append(report.model_table(result) + "\n\n" + limits_line(result))
-        results.append(result)
-    text = "\n\n".join(texts) + "\n"
+        measured.append((measure_budgets if arguments.budgets else measure_tests)(arguments, sluice, gguf))
+    text = "\n\n".join(table for _, table, _ in measured) + "\n"
     print(text, end="")
     if arguments.markdown:
-        with open(arguments.markdown, "w", encoding="utf-8") as out:
-            out.write(text)
+        write(arguments.markdown, text)
+    if arguments.svg:
+        write(arguments.svg, measured[0][2])
     if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine(), "command": ["bench/peers", *words], "results": results}, out, indent=1)
-            out.write("\n")
+        everything = {"machine": machine(), "command": ["bench/peers", *words], "results": [r for r, _, _ in measured]}
+        write(arguments.json, json.dumps(everything, indent=1) + "\n")
     return 0

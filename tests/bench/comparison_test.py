@@ -9,7 +9,7 @@ import unittest
 import xml.etree.ElementTree as xml
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
-from comparison import budgets, chart, disk, figures, main, measurements, peers, processes, report  # noqa: E402
+from comparison import budgets, chart, disk, figures, main, measurements, peers, processes, report, roofline  # noqa: E402
 from comparison.engines import IkLlama, Llama, Sluice  # noqa: E402
 
 
@@ -202,10 +202,31 @@ class Charts(unittest.TestCase):
         self.assertEqual(chart.nice_ticks(0, 37), [0, 10, 20, 30, 40])
         self.assertEqual(chart.nice_ticks(0, 2.3), [0, 0.5, 1.0, 1.5, 2.0, 2.5])
         self.assertEqual(chart.log_ticks(3, 40), [2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
-        self.assertEqual(chart.log_ticks(0.5, 400), [0.1, 1.0, 10.0, 100.0, 1000.0])
+        self.assertEqual(chart.log_ticks(0.5, 4000), [0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0])
 
     def test_labels_that_would_cover_each_other_are_moved_apart_in_their_order(self):
         self.assertEqual(chart.spread_labels([100, 98, 10], 16), [114, 98, 10])
+
+
+class Roofline(unittest.TestCase):
+    TENSORS = [{"layer": -1, "rows": 100, "cols": 8, "bytes": 999, "access": "GatherRows"},
+               {"layer": 0, "rows": 1, "cols": 8, "bytes": 32, "access": "GatherRows"},
+               {"layer": 0, "rows": 16, "cols": 8, "bytes": 64, "access": "Stream"},
+               {"layer": -1, "rows": 100, "cols": 8, "bytes": 400, "access": "Stream"}]
+
+    def test_each_row_multiplies_the_layers_and_only_the_last_one_the_head(self):
+        self.assertEqual(roofline.work({"tensors": self.TENSORS}, 1), (16 * 8 + 800, 464))
+        self.assertEqual(roofline.work({"tensors": self.TENSORS}, 10), (10 * 16 * 8 + 800, 464))
+
+    def test_the_roof_is_the_lower_of_memory_and_arithmetic_and_nothing_is_drawn_outside(self):
+        result = {"threads": 2, "read_GB_s": 50.0, "int8_GMAC_s": 400.0,
+                  "formats": {"q4_0": [{"rows": 1, "macs_per_byte": 1.8, "GMAC_s": 45.0},
+                                       {"rows": 256, "macs_per_byte": 400.0, "GMAC_s": 300.0}]}}
+        self.assertEqual((roofline.roof(result, 2), roofline.roof(result, 100)), (100.0, 400.0))
+        self.assertEqual(roofline.table_rows(result), [["q4_0", "50 %", "75 %"]])
+        drawing = xml.fromstring(roofline.roofline_chart(result))
+        for circle in drawing.iter("{http://www.w3.org/2000/svg}circle"):
+            self.assertTrue(0 <= float(circle.get("cx")) <= 720 and 0 <= float(circle.get("cy")) <= 400)
 
 
 class Programs(unittest.TestCase):
@@ -260,6 +281,8 @@ class Usage(unittest.TestCase):
         self.assertIn("not a size", self.refused(here, "--budgets", "512M,big"))
         self.assertIn("--svg needs", self.refused(here, "--svg", "x.svg"))
         self.assertIn("at least", self.refused(here, "-r", "0"))
+        self.assertIn("--roofline", self.refused())
+        self.assertIn("--roofline", self.refused(here, "--roofline", "q4_0"))
 
     def test_a_converted_file_is_used_as_it_is(self):
         self.assertEqual(main.converted("sluice", "model.slm"), "model.slm")
