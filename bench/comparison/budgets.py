@@ -12,10 +12,10 @@ MOST_TOKENS = CONTEXT - 128  # beside the prompt
 LEAST_SECONDS = 3.0  # of generation: reading ahead while the prompt is computed must not count
 
 
-def plan(sluice, budget):
-    """What would be streamed for each token, or None if the model does not fit the budget."""
+def plan(sluice, budget=None):
+    """What would be streamed for each token (budget None: with all the memory there is), or None if it does not fit."""
     ran = run([sluice.program, "plan", sluice.model, "--threads", str(sluice.threads), "--context", str(CONTEXT),
-               "--memory", str(budget), "--json"])
+               *(["--memory", str(budget)] if budget else []), "--json"])
     report = figures.parse_json(ran.out)
     if not report.get("fits"):
         return None
@@ -38,7 +38,7 @@ def ask_sluice(sluice, budget, n):
 
 
 def ask_resident(sluice, n):
-    """(tokens/s,) with all the memory there is: what computing alone allows."""
+    """(tokens/s,) with all the memory there is: what computing alone allows. Call it for models that fit there."""
     answer = run([*sluice.answer(n, CONTEXT), "--json"]).need().out
     return (figures.number(figures.parse_json(answer), "timing", "decode_tok_s"),)
 
@@ -90,14 +90,14 @@ def measure_point(point, sluice, llama, resident_rate, n, say):
             say(f"  {point.name}: Sluice: {problem}")
         else:
             after = direct_read_rate(sluice.model)
-            disk = (before + after) / 2 if before and after else None
+            disk = max(before, after) if before and after else None
             point.ours.append(rate)
             point.peaks.append(peak)
             if disk:
                 point.disk.append(disk)
                 point.bounds.append(figures.bound_rate(resident_rate, point.streamed, disk))
             say(f"  {point.name}: Sluice {rate:.3g} tokens/s, disk {(disk or 0) / 1e9:.2f} GB/s,"
-                f" bound {point.bounds[-1] if disk else 0:.3g}, peak {(peak or 0) / 2**20:.1f} MiB")
+                f" bound {(point.bounds[-1] if disk else 0) or 0:.3g}, peak {(peak or 0) / 2**20:.1f} MiB")
     if llama and "llama.cpp" not in point.problems:
         try:
             point.theirs.append(long_enough(lambda n: ask_llama(llama, point.budget, n), n)[0])
@@ -122,15 +122,20 @@ def measure(names, sluice, llama, repetitions, n, say):
     """All budgets, `repetitions` times in turn; the JSON object of one model."""
     points = [Point(name) for name in names]
     resident = []
+    planned = plan(sluice)
+    fits_machine = planned is not None and planned["streamed_bytes_per_token"] == 0
+    if not fits_machine:
+        say("  larger than this machine's memory: the bound is the disk's alone")
     for repetition in range(repetitions):
-        resident.append(long_enough(lambda n: ask_resident(sluice, n), n)[0])
-        say(f"  everything resident, {repetition + 1} of {repetitions}: Sluice {resident[-1]:.3g} tokens/s")
+        if fits_machine:
+            resident.append(long_enough(lambda n: ask_resident(sluice, n), n)[0])
+            say(f"  everything resident, {repetition + 1} of {repetitions}: Sluice {resident[-1]:.3g} tokens/s")
         for point in points:
-            measure_point(point, sluice, llama, resident[-1], n, say)
+            measure_point(point, sluice, llama, resident[-1] if resident else None, n, say)
     disk = [d for point in points for d in point.disk]
     result = {"model": os.path.basename(sluice.model), "context": CONTEXT, "tokens": n,
               "resident_tok_s": figures.spread(resident), "points": [p.summary() for p in points]}
-    if disk:
+    if disk and resident:
         budgets = [p.budget for p in points]
         result["limit_line"] = limit_line(sluice, min(budgets), max(budgets), figures.spread(resident)["median"],
                                           figures.spread(disk)["median"])

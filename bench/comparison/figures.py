@@ -105,8 +105,10 @@ def best_variant(samples, lower_is_better=False):
 
 
 def bound_rate(compute_rate, streamed_bytes, disk_bytes_s):
-    """Tokens a second when computing and reading overlap perfectly: 1 / max(compute, bytes / disk)."""
-    return 1 / max(1 / compute_rate, streamed_bytes / disk_bytes_s if streamed_bytes else 0)
+    """Tokens a second when computing and reading overlap perfectly: 1 / max(compute, bytes / disk). compute_rate None:
+    nobody knows how fast it computes, but reading takes longer."""
+    seconds = max(1 / compute_rate if compute_rate else 0, streamed_bytes / disk_bytes_s)
+    return 1 / seconds if seconds else None
 
 
 def layer_macs(inspection):

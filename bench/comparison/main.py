@@ -150,8 +150,10 @@ def measure_budgets(arguments, sluice, gguf):
     result = budgets.measure(arguments.budgets.split(","), engines[0], llama, arguments.repetitions,
                              arguments.tokens or 16, peers.say)
     result["model"] = os.path.basename(gguf)
-    text = (f"{result['model']}, context {result['context']}, {arguments.threads} threads; everything resident: "
-            f"{report.shown_spread(result['resident_tok_s'], 'tokens/s')} tokens/s\n\n{report.budget_table(result)}")
+    resident = result["resident_tok_s"]
+    text = (f"{result['model']}, context {result['context']}, {arguments.threads} threads; "
+            + (f"everything resident: {report.shown_spread(resident, 'tokens/s')} tokens/s" if resident
+               else "larger than the machine's memory") + f"\n\n{report.budget_table(result)}")
     return result, text, chart.budget_chart(result)
 
 

@@ -93,6 +93,8 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(figures.bound_rate(37, 500e6, 1e9), 2.0)
         self.assertAlmostEqual(figures.bound_rate(37, 5e6, 1e9), 37.0)
         self.assertAlmostEqual(figures.bound_rate(37, 0, 1e9), 37.0)
+        self.assertAlmostEqual(figures.bound_rate(None, 500e6, 1e9), 2.0)
+        self.assertIsNone(figures.bound_rate(None, 0, 1e9))
 
     def test_multiply_adds_of_a_prompt_token_are_those_of_the_layers_matrices(self):
         tensors = [{"layer": -1, "rows": 1000, "cols": 64}, {"layer": 0, "rows": 1, "cols": 64},
