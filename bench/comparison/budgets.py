@@ -5,7 +5,7 @@ import os
 
 from . import figures
 from .disk import direct_read_rate
-from .processes import drop_caches, run, run_under
+from .processes import busy_neighbour, drop_caches, run, run_under
 
 CONTEXT = 1024
 MOST_TOKENS = CONTEXT - 128  # beside the prompt
@@ -52,6 +52,14 @@ def ask_llama(llama, budget, n):
     return figures.perf_rate(ran.need().err), peak
 
 
+def disk_rate(path):
+    """What the disk delivers at best: some virtual ones deliver more to a machine whose cores do not rest meanwhile."""
+    idle = direct_read_rate(path, 0.9)
+    with busy_neighbour():
+        busy = direct_read_rate(path, 0.9)
+    return max(idle, busy) if idle and busy else None
+
+
 class Point:
     """All that is known of one budget."""
 
@@ -82,14 +90,14 @@ def measure_point(point, sluice, llama, resident_rate, n, say):
         else:
             point.streamed = planned["streamed_bytes_per_token"]
     if "sluice" not in point.problems:
-        before = direct_read_rate(sluice.model)
+        before = disk_rate(sluice.model)
         try:
             rate, peak = long_enough(lambda n: ask_sluice(sluice, point.budget, n), n)
         except figures.Unreadable as problem:
             point.problems["sluice"] = str(problem)
             say(f"  {point.name}: Sluice: {problem}")
         else:
-            after = direct_read_rate(sluice.model)
+            after = disk_rate(sluice.model)
             disk = max(before, after) if before and after else None
             point.ours.append(rate)
             point.peaks.append(peak)
