@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both engines in memory cgroups of the same size, with cold caches, in turn; beside them what the disk delivered in the
-same minutes, so that each answer can be held against max(compute, bytes / disk)."""
+"""Both engines in memory cgroups of the same size, with cold caches, in turn; beside them what the disk delivered at best
+in the same run, so that each answer can be held against max(compute, bytes / disk)."""
 import os
 
 from . import figures
@@ -65,11 +65,17 @@ class Point:
 
     def __init__(self, name):
         self.name, self.budget = name, figures.parse_size(name)
-        self.ours, self.theirs, self.disk, self.bounds, self.peaks = [], [], [], [], []
+        self.ours, self.theirs, self.resident, self.disk, self.peaks = [], [], [], [], []
         self.problems = {}
         self.streamed = 0
 
-    def summary(self):
+    def bounds(self, disk):
+        """What was possible at most in each of our runs, with a disk of that rate."""
+        return [figures.bound_rate(rate, self.streamed, disk) for rate in self.resident] if disk else []
+
+    def summary(self, disk):
+        bounds = self.bounds(disk)
+
         def engine(key, samples, **more):
             if key in self.problems and not samples:
                 return {"problem": self.problems[key]}
@@ -77,8 +83,8 @@ class Point:
         return {"name": self.name, "budget_bytes": self.budget, "streamed_bytes_per_token": self.streamed,
                 "sluice": engine("sluice", self.ours, peak_bytes=[p for p in self.peaks if p]),
                 "llama.cpp": engine("llama.cpp", self.theirs), "ratio": figures.ratios(self.ours, self.theirs),
-                "disk_GB_s": figures.spread([d / 1e9 for d in self.disk]), "bound": figures.spread(self.bounds),
-                "share": figures.ratios(self.ours, self.bounds)}
+                "disk_GB_s": figures.spread([d / 1e9 for d in self.disk]), "bound": figures.spread(bounds),
+                "share": figures.ratios(self.ours, bounds)}
 
 
 def measure_point(point, sluice, llama, resident_rate, n, say):
@@ -98,14 +104,13 @@ def measure_point(point, sluice, llama, resident_rate, n, say):
             say(f"  {point.name}: Sluice: {problem}")
         else:
             after = disk_rate(sluice.model)
-            disk = max(before, after) if before and after else None
             point.ours.append(rate)
+            point.resident.append(resident_rate)
             point.peaks.append(peak)
-            if disk:
-                point.disk.append(disk)
-                point.bounds.append(figures.bound_rate(resident_rate, point.streamed, disk))
-            say(f"  {point.name}: Sluice {rate:.3g} tokens/s, disk {(disk or 0) / 1e9:.2f} GB/s,"
-                f" bound {(point.bounds[-1] if disk else 0) or 0:.3g}, peak {(peak or 0) / 2**20:.1f} MiB")
+            point.disk += [d for d in (before, after) if d]
+            reached = rate * point.streamed
+            say(f"  {point.name}: Sluice {rate:.3g} tokens/s, {reached / 1e9:.2f} GB/s streamed, the disk before and after: "
+                f"{(before or 0) / 1e9:.2f}, {(after or 0) / 1e9:.2f} GB/s, peak {(peak or 0) / 2**20:.1f} MiB")
     if llama and "llama.cpp" not in point.problems:
         try:
             point.theirs.append(long_enough(lambda n: ask_llama(llama, point.budget, n), n)[0])
@@ -140,11 +145,11 @@ def measure(names, sluice, llama, repetitions, n, say):
             say(f"  everything resident, {repetition + 1} of {repetitions}: Sluice {resident[-1]:.3g} tokens/s")
         for point in points:
             measure_point(point, sluice, llama, resident[-1] if resident else None, n, say)
-    disk = [d for point in points for d in point.disk]
+    disk = max((d for point in points for d in point.disk), default=None)
     result = {"model": os.path.basename(sluice.model), "context": CONTEXT, "tokens": n,
-              "resident_tok_s": figures.spread(resident), "points": [p.summary() for p in points]}
+              "resident_tok_s": figures.spread(resident), "disk_GB_s": disk / 1e9 if disk else None,
+              "points": [p.summary(disk) for p in points]}
     if disk and resident:
         budgets = [p.budget for p in points]
-        result["limit_line"] = limit_line(sluice, min(budgets), max(budgets), figures.spread(resident)["median"],
-                                          figures.spread(disk)["median"])
+        result["limit_line"] = limit_line(sluice, min(budgets), max(budgets), figures.spread(resident)["median"], disk)
     return result

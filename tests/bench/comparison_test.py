@@ -119,13 +119,15 @@ class Budgets(unittest.TestCase):
 
     def test_a_point_keeps_what_it_measured_beside_what_failed_later(self):
         point = budgets.Point("512M")
-        point.ours, point.bounds, point.peaks = [2.0, 1.8], [2.1, 2.0], [500, None]
+        point.ours, point.resident, point.peaks, point.streamed = [1.9, 1.8], [37.0, 37.0], [500, None], 500e6
         point.problems = {"llama.cpp": "killed", "sluice": "late"}
-        summary = point.summary()
+        summary = point.summary(1e9)
         self.assertEqual(summary["llama.cpp"], {"problem": "killed"})
-        self.assertEqual((summary["sluice"]["samples"], summary["sluice"]["peak_bytes"]), ([2.0, 1.8], [500]))
+        self.assertEqual((summary["sluice"]["samples"], summary["sluice"]["peak_bytes"]), ([1.9, 1.8], [500]))
         self.assertAlmostEqual(summary["share"]["min"], 0.9)
+        self.assertAlmostEqual(summary["bound"]["median"], 2.0)
         self.assertIsNone(summary["ratio"])
+        self.assertIsNone(point.summary(None)["bound"])
 
 
 class Tables(unittest.TestCase):
