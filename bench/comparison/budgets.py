@@ -149,7 +149,7 @@ def measure(names, sluice, llama, repetitions, n, say):
     result = {"model": os.path.basename(sluice.model), "context": CONTEXT, "tokens": n,
               "resident_tok_s": figures.spread(resident), "disk_GB_s": disk / 1e9 if disk else None,
               "points": [p.summary(disk) for p in points]}
-    if disk and resident:
+    if disk and resident and len(points) > 1:
         budgets = [p.budget for p in points]
         result["limit_line"] = limit_line(sluice, min(budgets), max(budgets), figures.spread(resident)["median"], disk)
     return result

@@ -153,7 +153,8 @@ def measure_budgets(arguments, sluice, gguf):
     resident = result["resident_tok_s"]
     text = (f"{result['model']}, context {result['context']}, {arguments.threads} threads; "
             + (f"everything resident: {report.shown_spread(resident, 'tokens/s')} tokens/s" if resident
-               else "larger than the machine's memory") + f"\n\n{report.budget_table(result)}")
+               else "larger than the machine's memory")
+            + (f"; disk at best: {result['disk_GB_s']:.2f} GB/s" if result["disk_GB_s"] else "") + f"\n\n{report.budget_table(result)}")
     return result, text, chart.budget_chart(result)
 
 

@@ -4,12 +4,11 @@ from . import figures
 
 
 def shown(value, unit):
-    """'1234', '56.7', '1.23', '812 MiB', '0.120 s' : three digits that count."""
+    """'1234', '56.7', '0.123', '812 MiB', '0.120 s': three digits that count."""
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
-    digits = 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 10 else 3
-    text = f"{value:.{max(digits - (unit != 's'), 0)}f}"
-    return text + (" s" if unit == "s" else "")
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}" + (" s" if unit == "s" else "")
 
 
 def shown_spread(spread, unit):

@@ -160,7 +160,7 @@ class Tables(unittest.TestCase):
 
     def test_figures_are_shown_with_three_digits(self):
         shown = [report.shown(v, "tokens/s") for v in (1234.5, 123.4, 12.34, 1.234, 0.1234)]
-        self.assertEqual(shown, ["1234", "123", "12.3", "1.23", "0.12"])
+        self.assertEqual(shown, ["1234", "123", "12.3", "1.23", "0.123"])
         self.assertEqual([report.shown(0.1234, "s"), report.shown(150 << 20, "bytes")], ["0.123 s", "150 MiB"])
         self.assertEqual(report.shown_spread(figures.spread([2.0]), "tokens/s"), "2.00")
 
