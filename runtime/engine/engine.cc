@@ -113,13 +113,14 @@ Error Engine::no_fit(const Model& model, const Plan& plan) {
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, const Plan& plan,
-                                               const Progress& progress) {
+                                               const Progress& progress, uint64_t sample_bytes) {
   if (!plan.fits()) return no_fit(*model, plan);
   std::unique_ptr<Engine> engine(new Engine(plan));
   Accountant& accountant = engine->accountant_;
   engine->model_ = model;
   SLUICE_TRY(engine->tensors_, find_tensors(*model));
   engine->shape_ = shape_of(*model, engine->tensors_);
+  if (sample_bytes > 0) engine->sample_ = weight_sample(*model, engine->tensors_, sample_bytes);
   SLUICE_DO(engine->charge_opened_model());
   SLUICE_TRY(engine->pool_, ThreadPool::create(plan.n_threads));
   SLUICE_TRY(engine->backend_, create_backend(plan.device, *engine->pool_));
@@ -175,10 +176,12 @@ Status Engine::make_weights_ready(const Progress& progress) {
   const bool around_cache = plan_.window.n_slots > 0 || plan_.strict_budget;
   if (around_cache && reader_->path() == BulkReader::Path::kCached)
     reader_ = BulkReader::open(model_->shared_source(), true);
-  Share share = share_of(*model_, tensors_, plan_.window);
+  Share share = sample_.empty() ? share_of(*model_, tensors_, plan_.window) : share_of_sample(sample_);
   SLUICE_DO(hold_weights(share, progress));
+  weights_.stand_in(sample_);
   if (!share.streamed.empty()) {
     WeightStream::Config config{std::move(share.streamed), share.n_body, plan_.window.n_slots, plan_.window.slot_bytes};
+    config.bytes_per_s = plan_.io_limit;
     SLUICE_TRY(stream_, WeightStream::create(model_, reader_, checks_, std::move(config), weights_.chunk_pointers(),
                                              accountant_));
     stages_ = std::make_unique<Stages>(*stream_, *backend_, head_phase_number(uint32_t(tensors_.layers.size())) + 1);

@@ -18,6 +18,7 @@
 #include "runtime/kv/kv_cache.h"
 #include "runtime/plan/plan.h"
 #include "runtime/weights/row_gatherer.h"
+#include "runtime/weights/weight_sample.h"
 
 namespace sluice {
 
@@ -31,8 +32,10 @@ struct SequenceTokens {
 class Engine {
  public:
   // Loads the weights and readies the device. kNoFit if the plan does not fit; else as the rooms behind it say.
+  // sample_bytes: not 0 for an engine that is to be timed only: of the weights so many bytes are read, which stand for
+  // all others too; what it computes takes as long as if all were in memory, and means nothing.
   static Result<std::unique_ptr<Engine>> create(std::shared_ptr<const Model> model, const Plan& plan,
-                                                const Progress& progress);
+                                                const Progress& progress, uint64_t sample_bytes = 0);
 
   // Computes all tokens of all sequences (at most max_rows() together, each below n_vocab, positions below the cache's
   // n_ctx) and writes their keys and values. Logits of any of the rows can then be asked for until the next step.
@@ -102,6 +105,7 @@ class Engine {
   std::shared_ptr<const BulkReader> reader_;
   std::shared_ptr<ChunkChecks> checks_;
   WeightStore weights_;
+  std::vector<uint32_t> sample_;          // empty: all weights are what they are
   std::unique_ptr<WeightStream> stream_;  // null: all weights are resident
   std::unique_ptr<Stages> stages_;        // of the phases that are not, with stream_
   Buffers buffers_;

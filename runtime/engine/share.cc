@@ -28,4 +28,10 @@ Share share_of(const Model& model, const ModelTensors& tensors, const WindowPlan
   return share;
 }
 
+Share share_of_sample(const std::vector<uint32_t>& sample) {
+  Share share;
+  for (uint32_t c = 0; c < sample.size(); ++c) share.resident.push_back(sample[c] == c);
+  return share;
+}
+
 }  // namespace sluice

@@ -15,5 +15,6 @@ struct Share {
 };
 
 Share share_of(const Model& model, const ModelTensors& tensors, const WindowPlan& window);
+Share share_of_sample(const std::vector<uint32_t>& sample);  // of weight_sample
 
 }  // namespace sluice

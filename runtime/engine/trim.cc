@@ -23,9 +23,10 @@ Status Engine::pause() {
 // `reserved`: bytes that the plan is to leave free.
 Result<Plan> Engine::plan_within(uint64_t budget_bytes, uint64_t reserved) const {
   DeviceProfile device;
-  device.name = backend_->info().name, device.kv_type = plan_.kv_type;
+  device.name = backend_->info().name, device.isa = backend_->info().isa, device.kv_type = plan_.kv_type;
   device.scratch_bytes = [this](const StepLimits& limits) { return backend_->scratch_bytes(limits); };
-  const Machine machine{budget_bytes, plan_.n_threads, plan_.read_GB_s, plan_.disk_GB_s};
+  Machine machine{budget_bytes, plan_.n_threads, plan_.read_GB_s, plan_.disk_GB_s};
+  machine.speed = plan_.speed;
   // A plan has room for one session; more of them hold what they hold.
   const uint64_t held = accountant_.used() - own_bytes_, session = session_bytes(shape_, plan_.kv_type, plan_.n_ctx);
   reserved += unplanned_bytes_ + held - std::min(held, session);
@@ -34,6 +35,7 @@ Result<Plan> Engine::plan_within(uint64_t budget_bytes, uint64_t reserved) const
     const uint64_t left = budget_bytes - std::min(budget_bytes, reserved + rounding);
     PlanOptions options{plan_.n_threads, std::max<uint64_t>(left, 1), plan_.n_ctx, plan_.max_rows,
                         plan_.max_logit_rows};
+    options.io_limit = plan_.io_limit;
     SLUICE_TRY(Plan next, make_plan(shape_, options, machine, device));
     const bool fits = next.fits();
     next.budget_bytes = budget_bytes, next.minimum_bytes += reserved + rounding;

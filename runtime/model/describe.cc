@@ -2,6 +2,7 @@
 #include "runtime/model/describe.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "runtime/chat/chat_template.h"
 #include "runtime/model/json_writer.h"
@@ -94,7 +95,11 @@ std::string describe_model(const Model& model) {
   json.object().member("name", text_of(header.name())).member("architecture", text_of(header.architecture()));
   json.member("source", text_of(header.source())).member("layout", text_of(header.layout()));
   json.member("format_version", header.format_version()).member("file_bytes", header.file_bytes());
-  json.member("n_parameters", header.n_parameters()).member("vocabulary_only", model.vocabulary_only());
+  char hash[17];
+  snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(model.file().preamble().header_hash));
+  json.member("hash", std::string_view(hash))
+      .member("n_parameters", header.n_parameters())
+      .member("vocabulary_only", model.vocabulary_only());
   json.key("config").object();
   if (header.config()) describe_config(*header.config(), json);
   json.end_object().key("layers").array();

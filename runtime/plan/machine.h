@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "runtime/plan/speed.h"
+
 namespace sluice {
 
 struct Machine {
@@ -15,6 +17,7 @@ struct Machine {
   uint64_t reserve_bytes = 0;  // of what is available, left to others by a budget that nobody named
   bool cgroup_limits = false;  // a cgroup says what is available, not the whole machine
   double memory_pressure = 0;  // percent of the last ten seconds in which somebody here waited for memory
+  Speed speed = {};            // of the model, as far as it was measured; then read_GB_s and disk_GB_s do not count
 };
 
 // What the kernel says of memory: MemAvailable, or what is left below the tightest memory limit of the cgroups (v2

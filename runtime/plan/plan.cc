@@ -135,13 +135,21 @@ uint32_t largest_context(const ModelShape& shape, const DeviceProfile& device, S
 
 // Read for one decoded token when half of the context is full.
 uint64_t kv_bytes_per_token(const ModelShape& shape, KvType type, uint32_t n_ctx) {
+  return context_bytes(shape, type, std::max(n_ctx / 2, 1u));
+}
+
+}  // namespace
+
+uint64_t context_bytes(const ModelShape& shape, KvType type, uint32_t depth) {
   uint64_t bytes = 0;
   for (const LayerShape& layer : shape.layers) {
-    const uint32_t half = std::max(n_ctx / 2, 1u), seen = layer.window ? std::min(layer.window, half) : half;
+    const uint32_t seen = layer.window ? std::min(layer.window, depth) : depth;
     bytes += kv_layer_bytes({layer.n_kv_heads, layer.head_dim}, type, seen);
   }
   return bytes;
 }
+
+namespace {
 
 // `bytes`: what the fixed parts leave over.
 void pin_weights(uint64_t bytes, Plan& plan, Sizes& sizes) {
@@ -151,15 +159,29 @@ void pin_weights(uint64_t bytes, Plan& plan, Sizes& sizes) {
     (plan.window.pinned[i] ? sizes.pinned_bytes : plan.streamed_bytes_per_token) += window.pieces[i].bytes;
 }
 
-// The slower of memory, which every weight and the context come from in the end, and the disk beside it.
+// Where the model was measured: what follows from that. Else the slower of memory, which every weight and the context
+// come from in the end, and the disk beside it.
 void predict(Plan& plan, const Machine& machine) {
   plan.read_GB_s = machine.read_GB_s, plan.disk_GB_s = machine.disk_GB_s;
+  plan.speed = machine.speed;
+  if (machine.speed.token_s > 0) {
+    const auto with = [&](uint64_t context) {
+      return machine.speed.decode_tok_s(context, plan.streamed_bytes_per_token, plan.io_limit);
+    };
+    plan.predicted_decode_tok_s = with(0), plan.predicted_half_full_tok_s = with(plan.kv_bytes_per_token);
+    return;
+  }
   if (plan.read_GB_s <= 0 || (plan.streamed_bytes_per_token > 0 && plan.disk_GB_s <= 0)) return;
   const uint64_t memory_bytes = std::max<uint64_t>(plan.weight_bytes_per_token + plan.kv_bytes_per_token, 1);
   plan.predicted_decode_tok_s = plan.read_GB_s * 1e9 / double(memory_bytes);
   if (plan.streamed_bytes_per_token > 0)
     plan.predicted_decode_tok_s =
         std::min(plan.predicted_decode_tok_s, plan.disk_GB_s * 1e9 / double(plan.streamed_bytes_per_token));
+  if (plan.io_limit > 0 && plan.streamed_bytes_per_token > 0)
+    plan.predicted_decode_tok_s =
+        std::min(plan.predicted_decode_tok_s, double(plan.io_limit) / double(plan.streamed_bytes_per_token));
+  plan.predicted_half_full_tok_s = plan.predicted_decode_tok_s;
+  plan.prediction_is_bound = true;
 }
 
 Status check_range(const char* option, uint32_t value, uint32_t limit) {
@@ -210,7 +232,7 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   SLUICE_DO(check_range("max_logit_rows", options.max_logit_rows, kMaxRowsLimit));
 
   Plan plan;
-  plan.device = device.name, plan.kv_type = device.kv_type;
+  plan.device = device.name, plan.isa = device.isa, plan.kv_type = device.kv_type;
   plan.n_threads = options.n_threads > 0 ? options.n_threads : machine.n_threads;
   plan.budget_bytes = options.budget_bytes;
   plan.strict_budget = options.budget_bytes != 0;
@@ -221,7 +243,7 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   }
   plan.n_ctx = options.n_ctx ? options.n_ctx : std::min(kDefaultContext, std::max(shape.n_ctx, 1u));
   plan.max_logit_rows = std::max(options.max_logit_rows, 1u);
-  plan.weight_bytes_per_token = shape.weight_bytes_per_token;
+  plan.weight_bytes_per_token = shape.weight_bytes_per_token, plan.io_limit = options.io_limit;
 
   plan.kv_bytes_per_token = kv_bytes_per_token(shape, plan.kv_type, plan.n_ctx);
 
@@ -244,6 +266,7 @@ Result<Plan> make_plan(const ModelShape& shape, const PlanOptions& options, cons
   plan.max_rows = sizes.max_rows;
   plan.parts = parts_of(shape, device, sizes);
   plan.planned_bytes = std::accumulate(plan.parts.begin(), plan.parts.end(), uint64_t{0});
+  plan.resident_bytes = planned(shape, device, smallest);
   plan.minimum_bytes = least_planned(shape, device, smallest, options.window_slots);
   plan.max_n_ctx = largest_context(shape, device, smallest, options.window_slots,
                                    std::min(kMaxPlannedContext, std::max(shape.n_ctx, 1u)), plan.budget_bytes);

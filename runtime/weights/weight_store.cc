@@ -170,6 +170,11 @@ void WeightStore::publish() {
   for (uint32_t c = 0; c < resident_.size(); ++c) chunk_pointers_[c] = resident_chunk(c);
 }
 
+void WeightStore::stand_in(const std::vector<uint32_t>& sample) {
+  for (uint32_t c = 0; c < sample.size(); ++c)
+    if (sample[c] != Model::kAbsent) chunk_pointers_[c] = resident_chunk(sample[c]);
+}
+
 uint64_t WeightStore::bytes_of(const std::vector<bool>& wanted) const {
   uint64_t bytes = 0, homeless = 0;
   for (const Region& region : regions_)

@@ -28,6 +28,9 @@ class WeightStore {
   // kNoMemory: the others may be resident then.
   Status add(const std::vector<bool>& wanted, const BulkReader& reader, ThreadPool& pool, Accountant& accountant,
              const Progress& progress);
+  // For an engine that is only timed: chunks that are not resident point to those that stand for them (by chunk, of
+  // weight_sample), until the next change.
+  void stand_in(const std::vector<uint32_t>& sample);
   // Bytes that these chunks take, or would take if they were resident, in whole pages.
   uint64_t bytes_of(const std::vector<bool>& wanted) const;
 

@@ -12,6 +12,9 @@
 
 namespace sluice {
 
+// Reads that may be due before the one that is waited for, and that one: under a limit none comes sooner.
+static constexpr uint64_t kPacedSlots = WeightStream::kReaders + 2;
+
 // ---- making it, and its end --------------------------------------------------------------------------------------
 
 WeightStream::WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<const BulkReader> reader,
@@ -23,10 +26,12 @@ WeightStream::WeightStream(std::shared_ptr<const Model> model, std::shared_ptr<c
       pieces_(std::move(config.pieces)),
       n_body_(config.n_body),
       slot_bytes_(config.slot_bytes),
-      patience_(config.patience),
+      patience_(config.patience + std::chrono::ceil<std::chrono::milliseconds>(
+                                      ReadPace(config.bytes_per_s, 0).time_of(kPacedSlots * config.slot_bytes))),
       chunk_pointers_(chunk_pointers),
       resident_pointers_(chunk_pointers.begin(), chunk_pointers.end()),
-      slots_(config.n_slots) {}
+      slots_(config.n_slots),
+      pace_(config.bytes_per_s, config.slot_bytes) {}
 
 Result<std::unique_ptr<WeightStream>> WeightStream::create(std::shared_ptr<const Model> model,
                                                            std::shared_ptr<const BulkReader> reader,
@@ -66,6 +71,11 @@ void WeightStream::read_ahead() {
   for (;;) {
     wake_readers_.wait(lock, [&] { return stop_ || (!halted_ && claimed_ < released_ + slots_.size()); });
     if (stop_) return;
+    if (pace_.next() > ReadPace::Clock::now()) {
+      wake_readers_.wait_until(lock, pace_.next());
+      continue;
+    }
+    pace_.begin(ReadPace::Clock::now(), pieces_[next_to_claim_].bytes);
     const uint64_t sequence = claimed_++;
     const uint32_t index = next_to_claim_;
     next_to_claim_ = after(index);

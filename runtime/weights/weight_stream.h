@@ -18,6 +18,7 @@
 #include "base/accountant.h"
 #include "runtime/weights/bulk_reader.h"
 #include "runtime/weights/chunk_checks.h"
+#include "runtime/weights/read_pace.h"
 #include "runtime/weights/stream_pieces.h"
 
 namespace sluice {
@@ -32,6 +33,7 @@ class WeightStream {
     uint32_t n_slots = 2;                       // at least slots_needed(pieces)
     uint64_t slot_bytes = 0;                    // at least the largest piece
     std::chrono::milliseconds patience{30000};  // with a read, before it counts as failed
+    uint64_t bytes_per_s = 0;                   // read at most; 0: as fast as the disk allows
   };
   // `chunk_pointers`, by chunk, get their places in the window while a piece is taken, and their old values back.
   static Result<std::unique_ptr<WeightStream>> create(std::shared_ptr<const Model> model,
@@ -113,6 +115,7 @@ class WeightStream {
   bool forget_ = false;         // what was claimed before must not be taken
   bool stop_ = false;
   uint64_t bytes_read_ = 0;
+  ReadPace pace_;
 
   std::vector<std::thread> readers_;  // last: they use all of the above
 };

@@ -464,6 +464,60 @@ TEST_CASE("the machine's bandwidth is measured before there is an engine", "[run
   CHECK(sluice_measure_read(257, &read_GB_s, &error) == SLUICE_USAGE);
 }
 
+TEST_CASE("a measured speed becomes a prediction for any budget, and a limit on reads slows it", "[runtime][door]") {
+  TemporaryFolder folder;
+  ToyOptions toy;
+  toy.d_model = 256, toy.d_ff = 512, toy.n_layers = 6;
+  ModelPtr model;
+  sluice_error error = SLUICE_ERROR_INIT;
+  REQUIRE(sluice_model_open(make_toy(folder, toy).c_str(), out(model), &error) == SLUICE_OK);
+  sluice_options options = SLUICE_OPTIONS_INIT;
+  options.n_ctx = 64, options.memory_bytes = 1u << 30, options.n_threads = 1;
+  const auto described = [&] {
+    PlanPtr plan;
+    REQUIRE(sluice_plan_make(model.get(), &options, out(plan), &error) == SLUICE_OK);
+    Text text;
+    REQUIRE(sluice_plan_describe(plan.get(), text.out(), &error) == SLUICE_OK);
+    return nlohmann::json::parse(text.view());
+  };
+  const auto first = described();
+  CHECK(!first.contains("predicted"));
+  CHECK(!first.contains("io_limit"));
+  PlanPtr plan;
+  REQUIRE(sluice_plan_make(model.get(), &options, out(plan), &error) == SLUICE_OK);
+  sluice_speed speed = SLUICE_SPEED_INIT;
+  REQUIRE(sluice_measure_speed(plan.get(), &speed, &error) == SLUICE_OK);
+  CHECK(speed.size == sizeof speed);
+  CHECK(speed.token_s > 0);
+  CHECK(speed.disk_GB_s > 0);
+  double disk_GB_s = 0;
+  CHECK(sluice_measure_disk(model.get(), &disk_GB_s, &error) == SLUICE_OK);
+  CHECK(disk_GB_s > 0);
+  options.token_s = speed.token_s, options.context_GB_s = speed.context_GB_s, options.disk_GB_s = speed.disk_GB_s;
+  CHECK(described()["predicted"]["decode_tok_s"].get<double>() == Approx(1 / speed.token_s));
+  options.memory_bytes = first["minimum_bytes"], options.io_limit = 1000;
+  const auto limited = described();
+  const double streamed = limited["streamed_bytes_per_token"];
+  REQUIRE(streamed > 0);
+  CHECK(limited["io_limit"] == 1000);
+  CHECK(limited["predicted"]["decode_tok_s"].get<double>() == Approx(1000 / streamed));
+
+  CHECK(sluice_measure_speed(nullptr, &speed, &error) == SLUICE_USAGE);
+  CHECK(sluice_measure_disk(model.get(), nullptr, &error) == SLUICE_USAGE);
+  options.memory_bytes = 1 << 20;
+  PlanPtr tight;
+  REQUIRE(sluice_plan_make(model.get(), &options, out(tight), &error) == SLUICE_OK);
+  CHECK(sluice_measure_speed(tight.get(), &speed, &error) == SLUICE_NO_FIT);
+  for (double bad : {-1.0, 1e300, double(NAN)}) {
+    sluice_options wrong = options;
+    wrong.token_s = bad;
+    CHECK(sluice_plan_make(model.get(), &wrong, out(tight), &error) == SLUICE_USAGE);
+    wrong = options;
+    wrong.context_GB_s = bad;
+    CHECK(sluice_plan_make(model.get(), &wrong, out(tight), &error) == SLUICE_USAGE);
+  }
+}
+
 TEST_CASE_METHOD(Opened, "wrong options and small budgets have their own status", "[runtime][door]") {
   sluice_options options = SLUICE_OPTIONS_INIT;
   PlanPtr other;

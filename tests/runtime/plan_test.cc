@@ -169,6 +169,47 @@ TEST_CASE("the predicted speed is the bandwidth over weights and a half-filled c
   CHECK(plan_at(10).kv_bytes_per_token == (3 * 2048 + 512) * per_slot);
 }
 
+TEST_CASE("a measured model decodes at the pace of computing, or of the disk or its limit where they are slower",
+          "[runtime][plan]") {
+  ModelShape shape = synthetic();
+  Machine machine{uint64_t{4} << 30, 2, 10, 0};
+  machine.speed = {0.02, 5, 0};
+  const auto plan_at = [&](uint64_t budget, uint64_t io_limit) {
+    PlanOptions options;
+    options.budget_bytes = budget, options.io_limit = io_limit;
+    auto plan = make_plan(shape, options, machine, device());
+    REQUIRE(plan.ok());
+    return *plan;
+  };
+  const Plan resident = plan_at(1 << 30, 0);
+  CHECK(resident.predicted_decode_tok_s == 50);
+  CHECK(!resident.prediction_is_bound);
+  CHECK(resident.predicted_half_full_tok_s == 1 / (0.02 + double(resident.kv_bytes_per_token) / 5e9));
+  CHECK(resident.resident_bytes <= resident.planned_bytes);
+  CHECK(plan_at(resident.resident_bytes, 0).streamed_bytes_per_token == 0);
+
+  WindowShape window;
+  for (uint32_t i = 0; i < 40; ++i) window.pieces.push_back({1 << 20, 1 + i, false});
+  window.limit_bytes = window.slot_bytes = 1 << 20;
+  shape.windows = {window};
+  const uint64_t small = plan_at(1 << 30, 0).minimum_bytes + (4 << 20);
+  const Plan unknown = plan_at(small, 0);
+  REQUIRE(unknown.streamed_bytes_per_token > 10 << 20);
+  CHECK(unknown.predicted_decode_tok_s == 0);  // the disk is not known
+  const double streamed = double(unknown.streamed_bytes_per_token);
+  machine.speed.disk_GB_s = 100;
+  CHECK(plan_at(small, 0).predicted_decode_tok_s == 50);
+  machine.speed.disk_GB_s = 1;
+  CHECK(plan_at(small, 0).predicted_decode_tok_s == 1 / (streamed / 1e9 + 0.01));  // half of computing is hidden
+  CHECK(plan_at(small, 2000000000).predicted_decode_tok_s == 1 / (streamed / 1e9 + 0.01));
+  CHECK(plan_at(small, 1000000).predicted_decode_tok_s == 1 / (streamed / 1e6));
+  CHECK(plan_at(1 << 30, 1000000).predicted_decode_tok_s == 50);
+  machine.speed = {};  // only the bandwidths
+  machine.disk_GB_s = 1;
+  CHECK(plan_at(small, 1000000).predicted_decode_tok_s == 1e6 / streamed);
+  CHECK(plan_at(small, 1000000).prediction_is_bound);
+}
+
 TEST_CASE("post-norms and row-major tables add their buffers", "[runtime][plan]") {
   ModelShape plain = synthetic(), gemma = synthetic(), table = synthetic();
   gemma.has_post_norms = true;

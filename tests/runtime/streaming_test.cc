@@ -224,6 +224,34 @@ TEST_CASE("a file that is changed, cut or replaced while it is in use never give
   CHECK(right_again());
 }
 
+TEST_CASE("a limit on reads is kept, also by a changed budget, and changes no bits", "[runtime][streaming]") {
+  TemporaryFolder folder;
+  const std::string path = make_toy(folder, small_toys()[0]);
+  const std::vector<int32_t> tokens = toy_tokens(4);
+  ToyEngine resident = load_toy(path);
+  const Logits expected = feed_all(*resident.session, tokens);
+  const uint64_t least = resident.engine->plan().minimum_bytes;
+  constexpr uint64_t kLimit = 8 << 20;
+  ToyEngine toy = load_toy(path, {.budget_bytes = least, .io_limit = kLimit});
+  const auto check_rate = [&] {
+    const uint64_t burst = 2 * toy.engine->plan().window.slot_bytes, before = toy.engine->streamed_bytes();
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 2; ++i) {
+      REQUIRE(toy.session->truncate(0).ok());
+      CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+    }
+    const uint64_t bytes = toy.engine->streamed_bytes() - before;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    REQUIRE(bytes > 2 * burst);
+    CHECK(double(bytes - burst) <= seconds * double(kLimit));
+  };
+  check_rate();
+  REQUIRE(toy.engine->trim(least + (least >> 6)).ok());
+  REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
+  CHECK(toy.engine->plan().io_limit == kLimit);
+  check_rate();
+}
+
 TEST_CASE("a model that fits is never streamed", "[runtime][streaming]") {
   TemporaryFolder folder;
   const std::string path = make_toy(folder);

@@ -42,7 +42,8 @@ ToyEngine load_toy(const std::string& path, const ToyEngineOptions& o) {
   device.name = o.device, device.kv_type = backend->info().kv_type;
   device.scratch_bytes = [&](const StepLimits& limits) { return backend->scratch_bytes(limits); };
   const Machine machine{uint64_t{1} << 30, o.n_threads};
-  const PlanOptions options{o.n_threads, o.budget_bytes, o.n_ctx, o.max_rows, o.max_logit_rows, o.window_slots};
+  const PlanOptions options{o.n_threads,      o.budget_bytes, o.n_ctx,   o.max_rows,
+                            o.max_logit_rows, o.window_slots, o.io_limit};
   const Plan plan = must(make_plan(shape_of(*toy.model, tensors), options, machine, device));
   toy.engine = must(Engine::create(toy.model, plan, nullptr));
   unsetenv("SLUICE_ISA");

@@ -23,6 +23,7 @@ struct ToyEngineOptions {
   uint64_t budget_bytes = 0;
   std::string device = "cpu", isa = "";  // isa: SLUICE_ISA while the engine is made; empty: the best
   uint32_t window_slots = 0;
+  uint64_t io_limit = 0;
   std::shared_ptr<const ByteSource> source = nullptr;  // in place of the path
 };
 

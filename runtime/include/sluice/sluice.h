@@ -92,7 +92,8 @@ SLUICE_API sluice_status sluice_model_open_source(const sluice_source* source, s
 
 SLUICE_API void sluice_model_close(sluice_model* model);
 
-/* JSON: {"name","architecture","source","layout","file_bytes","n_parameters","vocabulary_only","config":{…},"layers":[…],
+/* JSON: {"name","architecture","source","layout","file_bytes","hash" (of the header, and so
+ * of all weights),"n_parameters","vocabulary_only","config":{…},"layers":[…],
  * "formats":[…],"tensors":[{"name","role","layer","format","rows","cols","bytes","access"}…],"extents":[…],"vocab":{…},
  * "chat_template","chat_template_problem" (what of it this version does not know; mostly ""),"sampling":{…}} */
 SLUICE_API sluice_status sluice_model_describe(const sluice_model* model, sluice_text* json, sluice_error* error);
@@ -141,8 +142,11 @@ typedef struct sluice_options {
   const char* kv_type;       /* "q8" (NULL) */
   double read_GB_s;          /* of sluice_measure_read, for a prediction of speed; 0: none is made */
   double disk_GB_s;          /* of direct reads of the model's file; 0: none is made where weights are streamed */
+  double token_s, context_GB_s; /* with disk_GB_s, those of a sluice_speed: a closer prediction than read_GB_s gives */
+  uint64_t io_limit;         /* bytes of weights streamed a second at most, for flash that others need or that grows hot;
+                                0: as many as the disk gives */
 } sluice_options;
-#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
+#define SLUICE_OPTIONS_INIT {sizeof(sluice_options), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0}
 
 /* Memory read bandwidth of n_threads (0: what computes well on this machine) in 1e9 bytes/s, measured now: about a
  * tenth of a second and up to 256 MiB, given back. */
@@ -153,12 +157,30 @@ SLUICE_API sluice_status sluice_plan_make(const sluice_model* model, const sluic
                                           sluice_error* error);
 SLUICE_API void sluice_plan_close(sluice_plan* plan);
 SLUICE_API bool sluice_plan_fits(const sluice_plan* plan);
+
+/* What the speed of a model depends on, whatever the budget: computing a token takes token_s and what its context
+ * adds; where weights are streamed, a token takes their bytes over disk_GB_s and half of that time, if that is longer: the
+ * other half is hidden behind the disk. */
+typedef struct sluice_speed {
+  uint32_t size;
+  double token_s;      /* seconds to compute one token when its weights are in memory and the context is empty */
+  double context_GB_s; /* at which the context is read on top of that, 1e9 bytes/s; 0: it costs nothing that can be measured */
+  double disk_GB_s;    /* of the reads that stream weights */
+} sluice_speed;
+#define SLUICE_SPEED_INIT {sizeof(sluice_speed), 0, 0, 0}
+/* Measures it: a short decode on a part of the weights, within the budget of the plan, with its threads and device, and
+ * reads of the model's file as streaming makes them. One to two seconds. SLUICE_NO_FIT if the plan does not fit. */
+SLUICE_API sluice_status sluice_measure_speed(const sluice_plan* plan, sluice_speed* speed, sluice_error* error);
+/* disk_GB_s alone: half a second. */
+SLUICE_API sluice_status sluice_measure_disk(const sluice_model* model, double* disk_GB_s, sluice_error* error);
+
 /* {"fits","budget_bytes","budget_from": "option", or "cgroup" or "machine" with "available_bytes", "reserve_bytes" (of them,
- * left to others) and "memory_pressure" (percent of time that somebody waits for memory),"planned_bytes","minimum_bytes","parts":{name: bytes…},"streamed_bytes_per_token",
- * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","read_GB_s","disk_GB_s"} (only with
- * options.read_GB_s, and disk_GB_s where weights are streamed: at most so many tokens a second when half of the context is
- * full, because their bytes must be read),"window":{"slots","slot_bytes"} (through which weights are streamed; no slots:
- * all are resident),"n_ctx","max_n_ctx" (largest context that fits),"threads","device"} */
+ * left to others) and "memory_pressure" (percent of time that somebody waits for memory),"planned_bytes","minimum_bytes","resident_bytes" (the smallest budgets for this context, and for all weights in memory),"parts":{name: bytes…},"streamed_bytes_per_token",
+ * "weight_bytes_per_token","kv_bytes_per_token","predicted":{"decode_tok_s","half_full_tok_s" (when half of the context is
+ * full),"bound","read_GB_s","disk_GB_s","token_s"} (only with options.token_s or read_GB_s, and disk_GB_s where weights are
+ * streamed; "bound": from read_GB_s, at most so many tokens a second, because their bytes must be read),"io_limit" (if there
+ * is one),"window":{"slots","slot_bytes"} (through which weights are streamed; no slots: all are resident),"n_ctx",
+ * "max_n_ctx" (largest context that fits),"threads","device","isa"} */
 SLUICE_API sluice_status sluice_plan_describe(const sluice_plan* plan, sluice_text* json, sluice_error* error);
 
 /* ---- engine and session ------------------------------------------------------------------------------------------ */
