@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "disk_probe.h"
+#include "expected_speed.h"
 #include "looks.h"
 #include "model_arg.h"
 #include "output.h"
@@ -102,6 +102,7 @@ struct Figures {
   sluice_memory memory;
   sluice_probe probe;
   double disk_GB_s;
+  uint64_t io_limit;  // 0: none
   double disk_used_GB_s() const { return decode * double(info.streamed_bytes_per_token) / 1e9; }
   double weight_GB_s() const { return decode * double(info.weight_bytes_per_token) / 1e9; }
 };
@@ -127,7 +128,11 @@ Json report(const Figures& f) {
         {"planned_bytes", f.memory.planned_bytes},
         {"peak_bytes", f.memory.peak_bytes},
         {"process_peak_bytes", f.memory.process_peak_bytes}}},
-      {"io", {{"bytes_per_token", f.info.streamed_bytes_per_token}, {"GB_s", f.disk_used_GB_s()}, {"path", f.info.io}}},
+      {"io",
+       {{"bytes_per_token", f.info.streamed_bytes_per_token},
+        {"GB_s", f.disk_used_GB_s()},
+        {"path", f.info.io},
+        {"limit", f.io_limit}}},
       {"probe", {{"read_GB_s", f.probe.read_GB_s}, {"int8_GMAC_s", f.probe.int8_GMAC_s}, {"disk_GB_s", f.disk_GB_s}}}};
 }
 
@@ -188,7 +193,12 @@ int run_bench(const Arguments& arguments) {
   sluice_error error = SLUICE_ERROR_INIT;
   if (sluice_engine_probe(model.engine.get(), &f.probe, &error) != SLUICE_OK) return complain(error);
   if (interrupted()) return interrupt_exit_code();
-  f.disk_GB_s = probe_disk_GB_s(model.path);
+  if (sluice_measure_disk(model.model.get(), &f.disk_GB_s, &error) != SLUICE_OK) return complain(error);
+  f.io_limit = options.io_limit;
+  if (f.decode > 0) {
+    const uint64_t tokens = work.n_decode * work.n_repeat;
+    remember_speed(model, tokens, double(tokens) / f.decode, double(work.depth) + double(work.n_decode) / 2);
+  }
   if (arguments.has(Opt::kJson)) {
     put(json_line(report(f)));
   } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conversation.h"
 
+#include "expected_speed.h"
 #include "looks.h"
 #include "output.h"
 #include "signals.h"
@@ -52,6 +53,7 @@ int ask(Conversation& chat, const std::string& text) {
       note("stopped after " + std::to_string(answer.result.n_generated) + " tokens (-n)");
     }
   }
+  remember_speed(chat.model, answer.decoded(), answer.result.decode_s, answer.mean_depth());
   chat.last = std::move(answer);
   return 0;
 }

@@ -104,10 +104,12 @@ double Answer::prompt_rate() const {
   return result.prefill_s > 0 ? double(result.n_prompt - result.n_reused) / result.prefill_s : 0;
 }
 
+double Answer::decode_rate() const { return result.decode_s > 0 ? double(decoded()) / result.decode_s : 0; }
+
 // The first token comes out of the prompt's last step.
-double Answer::decode_rate() const {
-  return result.decode_s > 0 && result.n_generated > 1 ? double(result.n_generated - 1) / result.decode_s : 0;
-}
+uint64_t Answer::decoded() const { return result.n_generated > 1 ? result.n_generated - 1 : 0; }
+
+double Answer::mean_depth() const { return double(result.n_prompt) + double(result.n_generated) / 2; }
 
 int generate(LoadedModel& model, const std::vector<int32_t>& prompt, const Arguments& arguments,
              sluice_sampling sampling, const std::function<bool(std::string_view)>& on_text, Answer& answer) {

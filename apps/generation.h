@@ -27,6 +27,8 @@ struct Answer {
   sluice_result result{};
   double prompt_rate() const;  // tokens a second; 0 if nothing was computed
   double decode_rate() const;
+  uint64_t decoded() const;   // tokens that decode_s was for
+  double mean_depth() const;  // tokens before each of them
 };
 
 // Answers until the end, -n, a --stop text or a signal (then result.finish says cancelled and 0 is returned).

@@ -26,7 +26,8 @@ std::string option_words(const OptionSpec& spec) {
 }  // namespace
 
 OptionSection engine_options() {
-  return {"Memory and computation", {Opt::kMemory, Opt::kThreads, Opt::kContext, Opt::kKv, Opt::kKvType, Opt::kDevice}};
+  return {"Memory and computation",
+          {Opt::kMemory, Opt::kThreads, Opt::kContext, Opt::kKv, Opt::kKvType, Opt::kDevice, Opt::kIoLimit}};
 }
 
 OptionSection sampling_options() {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "expected_speed.h"
 #include "looks.h"
 #include "output.h"
 #include "progress.h"
@@ -136,6 +137,7 @@ sluice_options engine_settings(const Arguments& arguments) {
   options.n_threads = int32_t(arguments.whole(Opt::kThreads, 0));
   options.memory_bytes = arguments.whole(Opt::kMemory, 0);
   options.n_ctx = uint32_t(arguments.whole(Opt::kContext, 0));
+  options.io_limit = arguments.whole(Opt::kIoLimit, 0);
   options.device = device.c_str();
   options.kv_type = kv_type.c_str();
   return options;
@@ -161,14 +163,14 @@ int check_fit(const sluice_plan* plan) {
   const auto number = [&](const char* key) {
     return facts.contains(key) && facts[key].is_number() ? facts[key].get<uint64_t>() : uint64_t{0};
   };
-  std::string text = "does not fit: " + human_bytes(number("planned_bytes")) + " are needed for a context of " +
-                     std::to_string(number("n_ctx")) + ", the budget is " + human_bytes(number("budget_bytes"));
-  if (number("max_n_ctx") > 0) {
-    text += "; --context " + std::to_string(number("max_n_ctx")) + " fits";
-  } else {
-    text += "; no smaller context fits either, but --memory " + std::to_string((number("minimum_bytes") >> 20) + 1) +
-            "M would do";
-  }
+  const uint64_t least_MiB = (number("minimum_bytes") + (1 << 20) - 1) >> 20;
+  std::string text = "does not fit: at least " + human_bytes(number("minimum_bytes")) +
+                     " are needed for a context of " + std::to_string(number("n_ctx")) + ", the budget is " +
+                     human_bytes(number("budget_bytes")) + "; --memory " + std::to_string(least_MiB) + "M would do";
+  if (number("max_n_ctx") > 0)
+    text += ", or --context " + std::to_string(number("max_n_ctx")) + " within this budget";
+  else
+    text += ", no smaller context fits";
   return complain(kNoFit, text);
 }
 
@@ -176,6 +178,7 @@ int load_model(const std::string& word, const sluice_options& options, LoadedMod
   if (const int code = open_model(word, out)) return code;
   if (const int code = make_plan(out.model.get(), options, out.plan)) return code;
   if (const int code = check_fit(out.plan.get())) return code;
+  warn_of_slow_disk(out, out.plan.get(), options);
   sluice_error error = SLUICE_ERROR_INIT;
   Progress progress("Loading", ProgressUnit::kBytes, 0.5);
   const sluice_status status = sluice_engine_create(out.model.get(), out.plan.get(), progress_callback, &progress,

@@ -20,6 +20,8 @@ const OptionSpec kOptions[] = {
     {Opt::kKvType, "kv-type", 0, K::kChoice, "q8", "numbers in the KV cache (default: q8)", 0, 0},
     {Opt::kDevice, "device", 0, K::kChoice, "auto|cpu|reference",
      "what computes; reference is exact float32 and slow (default: auto)", 0, 0},
+    {Opt::kIoLimit, "io-limit", 0, K::kSize, "RATE",
+     "stream at most so many bytes of weights a second: 200M (default: what the disk gives)", 0, 0},
 
     {Opt::kTemp, "temp", 0, K::kReal, "X", "temperature, 0 always takes the likeliest token (default: 0.8)", 0, 100},
     {Opt::kTopK, "top-k", 0, K::kWhole, "N", "draw among the N likeliest tokens, 0 is off (default: 40)", 0, kMaxCount},
@@ -37,8 +39,8 @@ const OptionSpec kOptions[] = {
      "draw among those nearest to the expected surprise that sum to X, 1 is off (default: 1)", 0.001, 1},
     {Opt::kTopH, "top-h", 0, K::kReal, "X",
      "draw among the likeliest with X of the entropy, 0 is off, 0.4 is usual (default: 0)", 0, 1},
-    {Opt::kTopNSigma, "top-nsigma", 0, K::kReal, "X",
-     "drop logits X deviations below the best, 0 is off (default: 0)", 0, 1000},
+    {Opt::kTopNSigma, "top-nsigma", 0, K::kReal, "X", "drop logits X deviations below the best, 0 is off (default: 0)",
+     0, 1000},
     {Opt::kXtcProbability, "xtc-probability", 0, K::kReal, "X",
      "how often the top choices but the last are dropped (default: 0)", 0, 1},
     {Opt::kXtcThreshold, "xtc-threshold", 0, K::kReal, "X",
@@ -95,6 +97,9 @@ const OptionSpec kOptions[] = {
     {Opt::kBenchBatch, "", 'b', K::kChoice, "1", "conversations at a time (default: 1)", 0, 0},
     {Opt::kBenchDepth, "", 'd', K::kWhole, "N", "tokens in the context before each test (default: 0)", 0, kMaxCount},
     {Opt::kBenchRepeat, "", 'r', K::kWhole, "N", "repetitions; medians are reported (default: 5)", 1, 1000},
+
+    {Opt::kPlot, "plot", 0, K::kText, "FILE.svg", "draw the expected speed over budgets", 0, 0},
+    {Opt::kCurve, "curve", 0, K::kFlag, "", "a table of the expected speed over budgets; --json: as \"curve\"", 0, 0},
 
     {Opt::kJson, "json", 0, K::kFlag, "", "one JSON object on standard output, nothing else", 0, 0},
     {Opt::kQuiet, "quiet", 'q', K::kFlag, "", "no progress and no notes on standard error", 0, 0},

@@ -20,6 +20,7 @@ enum class Opt {
   kKv,
   kKvType,
   kDevice,
+  kIoLimit,
   // sampling and length
   kTemp,
   kTopK,
@@ -76,6 +77,9 @@ enum class Opt {
   kBenchBatch,
   kBenchDepth,
   kBenchRepeat,
+  // plan
+  kPlot,
+  kCurve,
   // everywhere
   kJson,
   kQuiet,

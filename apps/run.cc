@@ -2,6 +2,7 @@
 // sluice run: one answer on standard output.
 #include <unistd.h>
 
+#include "expected_speed.h"
 #include "generation.h"
 #include "looks.h"
 #include "output.h"
@@ -90,6 +91,7 @@ int run_run(const Arguments& arguments) {
     put("\n");
   }
   if (interrupted()) return interrupt_exit_code();
+  remember_speed(model, answer.decoded(), answer.result.decode_s, answer.mean_depth());
   if (is_terminal(stderr) && !json) {
     note(std::to_string(answer.result.n_generated) + " tokens, " + human_number(answer.decode_rate()) +
          " tok/s · prompt " + std::to_string(answer.result.n_prompt) + " tokens, " +
