@@ -2,6 +2,7 @@
 """Runs programs and watches them: time to the first byte, memory, caches, a busy neighbour, a cgroup of a size."""
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -33,10 +34,15 @@ class Ran:
 
 
 def run(argv, timeout_s=900, environment=None):
-    """Runs to the end; a program that takes longer than timeout_s is ended and counts as failed (code -9)."""
+    """Runs to the end; a program that takes longer than timeout_s is ended with its children and counts as failed (code -9)."""
     begin = time.monotonic()
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
+                               env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}, start_new_session=True)
+
+    def end_all():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
     first, out, err = [], [], []
 
     def read(stream, into, note):
@@ -49,11 +55,16 @@ def run(argv, timeout_s=900, environment=None):
                threading.Thread(target=read, args=(process.stderr, err, False))]
     for reader in readers:
         reader.start()
-    timer = threading.Timer(timeout_s, process.kill)
+    timer = threading.Timer(timeout_s, end_all)
     timer.start()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:  # Ctrl-C: nothing is left running
+        end_all()
+        raise
+    finally:
+        timer.cancel()
     seconds = time.monotonic() - begin
-    timer.cancel()
     for reader in readers:
         reader.join()
     process.stdout.close()

@@ -240,7 +240,10 @@ class Programs(unittest.TestCase):
         with self.assertRaisesRegex(figures.Unreadable, "exit status 3: no"):
             ran.need()
 
-    def test_a_program_that_does_not_end_is_ended(self):
+    def test_a_program_that_does_not_end_is_ended_with_its_children(self):
+        ran = processes.run(["sh", "-c", "sleep 600 & wait"], timeout_s=0.5)  # the child holds our pipes, too
+        self.assertEqual(ran.code, -9)
+        self.assertLess(ran.seconds, 60)
         self.assertEqual(processes.run([sys.executable, "-c", "import time; time.sleep(600)"], timeout_s=0.5).code, -9)
 
     def test_the_disk_rate_is_that_of_a_file_of_one_block_or_more(self):
