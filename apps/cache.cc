@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
+#include <cstring>
 
 #include "signals.h"
 #include "sluice/convert.h"
@@ -116,6 +119,44 @@ std::optional<std::string> cache_name_for(const std::string& path) {
   return stem_of(path) + suffix;
 }
 
+namespace {
+
+// The lock held alone and the entry it guards, in static memory so that a signal handler may read them. A program holds
+// one at a time; should it ever hold a second, that one waits for sweep_locks().
+struct HeldAlone {
+  std::atomic<int> fd{-1};
+  char lock[PATH_MAX], entry[PATH_MAX];
+};
+HeldAlone held_alone;
+
+void note_held_alone(int fd, const std::string& lock, const std::string& entry) {
+  if (held_alone.fd.load() >= 0 || lock.size() >= PATH_MAX || entry.size() >= PATH_MAX) return;
+  memcpy(held_alone.lock, lock.c_str(), lock.size() + 1);
+  memcpy(held_alone.entry, entry.c_str(), entry.size() + 1);
+  held_alone.fd.store(fd);
+}
+
+void forget_held_alone(int fd) {
+  int expected = fd;
+  if (fd >= 0) held_alone.fd.compare_exchange_strong(expected, -1);
+}
+
+// A lock on a file that was unlinked while we waited for it locks nothing.
+bool is_named(int fd, const std::string& path) {
+  struct stat held, named;
+  return fstat(fd, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+         held.st_dev == named.st_dev;
+}
+
+// Unlinked before it is let go: who waits for the file finds it nameless then, and makes a new one. A lock that is
+// shared must become one held alone first, so that no other holder is left with a nameless file.
+void unlink_if_abandoned(int fd, const std::string& name) {
+  const std::string path = file_of(name, ".lock");
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, path) && !find_cache_entry(name)) unlink(path.c_str());
+}
+
+}  // namespace
+
 EntryLock& EntryLock::operator=(EntryLock&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(name_, other.name_);
@@ -137,10 +178,8 @@ bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
       errno = reason;
       return false;
     }
-    // Whoever held it may have unlinked the file while we waited: a lock on a nameless file locks nothing.
-    struct stat held, named;
-    if (fstat(fd_, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
-        held.st_dev == named.st_dev) {
+    if (is_named(fd_, path)) {
+      if (kind == LockKind::kExclusive) note_held_alone(fd_, path, file_of(name, ".slm"));
       return true;
     }
     release();
@@ -149,18 +188,37 @@ bool EntryLock::acquire(const std::string& name, LockKind kind, bool wait) {
 
 // Should it fail, `rm` does not see that the model is in use; the open file stays readable all the same.
 void EntryLock::share() {
+  forget_held_alone(fd_);
   if (fd_ >= 0) flock(fd_, LOCK_SH | LOCK_NB);
 }
 
 void EntryLock::release() {
+  forget_held_alone(fd_);
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }
 
-// Unlinked before it is let go: who waits for the file finds it nameless then, and makes a new one.
 void EntryLock::abandon() {
-  if (fd_ >= 0 && !find_cache_entry(name_)) unlink(file_of(name_, ".lock").c_str());
+  forget_held_alone(fd_);  // first: what has this name after the unlink may be another program's
+  if (fd_ >= 0) unlink_if_abandoned(fd_, name_);
   release();
+}
+
+void sweep_locks() {
+  constexpr std::string_view kEnding = ".lock";
+  for (const std::string& file : names_in_cache()) {
+    if (file.size() <= kEnding.size() || !file.ends_with(kEnding)) continue;
+    const std::string name = file.substr(0, file.size() - kEnding.size());
+    if (find_cache_entry(name)) continue;
+    const int fd = open(file_of(name, ".lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) continue;
+    unlink_if_abandoned(fd, name);
+    close(fd);
+  }
+}
+
+void remove_abandoned_locks() {
+  if (held_alone.fd.load() >= 0 && access(held_alone.entry, F_OK) != 0) unlink(held_alone.lock);
 }
 
 bool remove_cache_entry(const std::string& name) {

@@ -37,13 +37,19 @@ class EntryLock {
   bool acquire(const std::string& name, LockKind kind, bool wait);
   void share();  // from exclusive to shared
   void release();
-  // Releases, and leaves no lock file behind when there is no entry that it could guard. For locks held alone.
+  // Releases, and leaves no lock file behind when there is no entry that it could guard and nobody else holds it.
   void abandon();
 
  private:
   int fd_ = -1;
   std::string name_;
 };
+
+// Removes lock files that guard nothing and that nobody holds: what killed programs left.
+void sweep_locks();
+
+// What abandon() does to locks held alone, for a signal handler that ends the program.
+void remove_abandoned_locks();
 
 // Removes the entry; the caller holds the lock alone. False with errno.
 bool remove_cache_entry(const std::string& name);

@@ -63,7 +63,10 @@ int open_cached(const std::string& name, OpenModel& out) {
   if (const int code = lock_entry(name, LockKind::kShared, out.lock)) return code;
   sluice_error error;
   const auto entry = find_cache_entry(name);
-  if (!entry) return complain(kBadModel, name + ": has just been removed from the cache");
+  if (!entry) {
+    out.lock.abandon();
+    return complain(kBadModel, name + ": has just been removed from the cache");
+  }
   return open_quietly(entry->path, out, error) ? 0 : complain(error);
 }
 
@@ -90,6 +93,7 @@ int open_through_cache(const std::string& source, OpenModel& out) {
     if (error.status != SLUICE_BAD_MODEL) return complain(error);
     note("the converted copy cannot be used (" + describe(error) + "); converting again");
   }
+  sweep_locks();
   if (const int code = convert_into_cache(source, target)) {
     out.lock.abandon();
     return code;

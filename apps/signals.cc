@@ -10,6 +10,7 @@
 #include <initializer_list>
 
 #include "base/file.h"
+#include "cache.h"
 
 namespace sluice {
 
@@ -34,6 +35,7 @@ void on_signal(int number) {
   const bool second = raised && now_ms() - raised_ms.load() > kSecondMs;
   if (end_at_once || second) {
     remove_unfinished_outputs();
+    remove_abandoned_locks();
     _exit(128 + number);
   }
   if (!raised) raised_ms.store(now_ms());
@@ -68,7 +70,9 @@ void SignalCall::arm(void (*function)(void*), void* argument) {
 
 SignalsEndAtOnce::SignalsEndAtOnce() {
   end_at_once = 1;
-  if (interrupted()) _exit(interrupt_exit_code());
+  if (!interrupted()) return;
+  remove_abandoned_locks();
+  _exit(interrupt_exit_code());
 }
 
 SignalsEndAtOnce::~SignalsEndAtOnce() { end_at_once = 0; }

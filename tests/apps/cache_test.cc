@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 #include <vector>
 
+#include "signals.h"
 #include "support/catch.h"
 #include "support/temporary_folder.h"
 
@@ -94,6 +99,57 @@ TEST_CASE("only one holds a lock at a time, however many are abandoned by those 
   CHECK(n_held == 200);
   CHECK(n_collisions == 0);
   CHECK(cache.empty());
+}
+
+TEST_CASE("a shared lock is abandoned only by its last holder", "[apps]") {
+  const EmptyCache cache;
+  EntryLock first, second;
+  REQUIRE(first.acquire("m", LockKind::kShared, true));
+  REQUIRE(second.acquire("m", LockKind::kShared, true));
+  first.abandon();
+  CHECK(std::filesystem::exists(cache_folder() + "/m.lock"));
+  CHECK(is_held("m"));
+  second.abandon();
+  CHECK(cache.empty());
+}
+
+TEST_CASE("locks that guard nothing are swept, those that are held or guard a model are not", "[apps]") {
+  const EmptyCache cache;
+  for (const char* file : {"left.lock", "held.lock", "kept.lock", "kept.slm"}) {
+    std::ofstream(cache_folder() + "/" + file) << "";
+  }
+  EntryLock lock;
+  REQUIRE(lock.acquire("held", LockKind::kExclusive, true));
+  sweep_locks();
+  CHECK(!std::filesystem::exists(cache_folder() + "/left.lock"));
+  for (const char* file : {"held.lock", "kept.lock", "kept.slm"}) {
+    CHECK(std::filesystem::exists(cache_folder() + "/" + file));
+  }
+  CHECK(is_held("held"));
+}
+
+TEST_CASE("a program that a signal ends leaves no lock file, unless it guards a model", "[apps]") {
+  const EmptyCache cache;
+  const auto interrupted_with = [](LockKind kind) {
+    const pid_t child = fork();
+    if (child == 0) {
+      signal(SIGINT, SIG_DFL);
+      catch_signals();
+      EntryLock lock;
+      if (!lock.acquire("m", kind, true)) _exit(1);
+      const SignalsEndAtOnce at_once;
+      raise(SIGINT);
+      _exit(2);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  CHECK(interrupted_with(LockKind::kExclusive) == 130);
+  CHECK(cache.empty());
+  std::ofstream(cache_folder() + "/m.slm") << "model";
+  CHECK(interrupted_with(LockKind::kExclusive) == 130);
+  CHECK(std::filesystem::exists(cache_folder() + "/m.lock"));
 }
 
 }  // namespace sluice
