@@ -43,6 +43,8 @@ Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT
     return gguf.key_error(kKey, "has more than " + std::to_string(kMaxMerges) + " elements");
   const TokenTexts tokens(vocab);
   std::vector<Merge> merges;
+  const uint64_t most = (kMaxVocabularyBytes - vocabulary_bytes(vocab)) / kMergeTableBytes;
+  if (list) merges.reserve(size_t(std::min(list->count, most)));
   std::string raw, joined;
   uint64_t n_skipped = 0;
   SLUICE_DO(gguf.for_each_text(kKey, [&](uint64_t rank, std::string_view text) -> Status {
@@ -60,6 +62,11 @@ Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT
       ++n_skipped;
       return {};
     }
+    if (merges.size() == most) {
+      return gguf.key_error(
+          kKey, "has " + std::to_string(list->count) + " elements, which with the tokens take more memory than the " +
+                    std::to_string(kMaxVocabularyBytes >> 20) + " MiB that a conversion has for them");
+    }
     merges.push_back({uint32_t(l), uint32_t(r), uint32_t(rank), uint32_t(result)});
     return {};
   }));
@@ -71,6 +78,9 @@ Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT
   });
   const auto same_pair = [](const Merge& a, const Merge& b) { return a.left == b.left && a.right == b.right; };
   merges.erase(std::unique(merges.begin(), merges.end(), same_pair), merges.end());  // the first one wins
+  for (auto* table : {&vocab.merge_left, &vocab.merge_right, &vocab.merge_rank, &vocab.merge_result}) {
+    table->reserve(merges.size());
+  }
   for (const Merge& m : merges) {
     vocab.merge_left.push_back(m.left);
     vocab.merge_right.push_back(m.right);

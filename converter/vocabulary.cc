@@ -58,6 +58,10 @@ uint32_t bucket_of(std::string_view text) {
 
 }  // namespace
 
+uint64_t vocabulary_bytes(const fb::VocabT& vocab) {
+  return vocab.bytes.size() + kTokenTableBytes * vocab.types.size() + kMergeTableBytes * vocab.merge_left.size();
+}
+
 void sort_texts(fb::VocabT& vocab) {
   const TokenTexts tokens(vocab);
   std::vector<uint32_t>& order = vocab.text_order;
@@ -112,14 +116,19 @@ Status read_texts(const Gguf& gguf, fb::VocabT& vocab, std::vector<bool>& mapped
   const bool byte_level = vocab.kind == VocabKind::ByteBpe;
   const uint32_t most = vocab.kind == VocabKind::Unigram ? kMaxUnigramBytes : kMaxTokenBytes;
   std::string raw;
+  vocab.offsets.reserve(vocab.types.size() + 1);
   vocab.offsets.push_back(0);
   return gguf.for_each_text("tokenizer.ggml.tokens", [&](uint64_t id, std::string_view text) -> Status {
     if (text.size() > most) {
       return gguf.key_error("tokenizer.ggml.tokens", "has a token of " + std::to_string(text.size()) +
                                                          " bytes, at most " + std::to_string(most) + " are allowed");
     }
-    if (vocab.bytes.size() + text.size() > UINT32_MAX)
-      return gguf.key_error("tokenizer.ggml.tokens", "has more than 2^32 bytes of text");
+    if (vocabulary_bytes(vocab) + text.size() > kMaxVocabularyBytes) {
+      return gguf.key_error("tokenizer.ggml.tokens", "has " + std::to_string(vocab.types.size()) +
+                                                         " tokens whose texts and tables take more memory than the " +
+                                                         std::to_string(kMaxVocabularyBytes >> 20) +
+                                                         " MiB that a conversion has for them");
+    }
     const auto type = TokenType(vocab.types[id]);
     mapped[id] = byte_level && !is_special(type) && raw_bytes(text, raw);
     if (mapped[id]) text = raw;

@@ -15,7 +15,14 @@ namespace sluice {
 
 using Notice = std::function<void(const std::string& line)>;
 
-// kBadModel if the file has no vocabulary or one of an unknown kind, or if its arrays contradict each other.
+// What the tables of a vocabulary may take, about three times the largest published ones: a conversion holds them twice
+// when it writes them, and less than 128 MiB in all.
+inline constexpr uint64_t kMaxVocabularyBytes = 40 << 20;
+inline constexpr uint64_t kTokenTableBytes = 13;  // of each token besides its text: offset, order, score, type
+inline constexpr uint64_t kMergeTableBytes = 16;  // of each merge
+
+// kBadModel if the file has no vocabulary or one of an unknown kind, if its arrays contradict each other, or if it is
+// larger than kMaxVocabularyBytes.
 Result<std::unique_ptr<fb::VocabT>> build_vocabulary(const Gguf& gguf, const Notice& notice);
 
 // Fills header.chat_template, chat_templates and sampling.
@@ -60,6 +67,9 @@ bool raw_bytes(std::string_view mapped, std::string& out);
 
 // Fills text_order and text_buckets.
 void sort_texts(fb::VocabT& vocab);
+
+// Bytes of the tables so far.
+uint64_t vocabulary_bytes(const fb::VocabT& vocab);
 
 // Fills merge_*. `mapped[id]`: the token was written in mapped characters.
 Status read_merges(const Gguf& gguf, const std::vector<bool>& mapped, fb::VocabT& vocab, const Notice& notice);

@@ -89,6 +89,29 @@ TEST_CASE("normal tokens become raw bytes, control and user-defined ones stay li
   CHECK(b.vocab->offsets == std::vector<uint32_t>{0, 2, 5, 8, 11});
 }
 
+TEST_CASE("a vocabulary takes as much memory as a conversion has for it, and no more", "[converter][vocabulary]") {
+  // Some short tokens for merges, and long ones up to `bytes` of tables.
+  const auto filled = [](uint64_t bytes, const std::vector<std::string>& merges) {
+    std::vector<std::string> tokens = {"a", "b", "ab", "aba", "ba"};
+    for (uint64_t left = bytes - 9 - kTokenTableBytes * tokens.size(); left > 0;) {
+      std::string text(std::min<uint64_t>(left - kTokenTableBytes, kMaxTokenBytes), 'x');
+      const std::string number = std::to_string(tokens.size());
+      tokens.push_back(text.replace(0, number.size(), number));
+      left -= kTokenTableBytes + text.size();
+    }
+    return built(listed(tokens, {}, merges));
+  };
+  const Built most = filled(kMaxVocabularyBytes, {});
+  REQUIRE(most.vocab != nullptr);
+  CHECK(vocabulary_bytes(*most.vocab) == kMaxVocabularyBytes);
+  const std::string refused = filled(kMaxVocabularyBytes + 1, {}).error;
+  CHECK(refused.find("tokens whose texts and tables take more memory than the 40 MiB") != std::string::npos);
+  const uint64_t room_for_two = kMaxVocabularyBytes - 2 * kMergeTableBytes;
+  CHECK(filled(room_for_two, {"a b", "ab a"}).vocab != nullptr);
+  const std::string three = filled(room_for_two, {"a b", "ab a", "a ba"}).error;
+  CHECK(three.find("has 3 elements, which with the tokens take more memory") != std::string::npos);
+}
+
 TEST_CASE("texts are found by bytes, also empty ones, single bytes and prefixes", "[converter][vocabulary]") {
   GgufBuilder g;
   g.text("general.architecture", "x");
