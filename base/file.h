@@ -6,9 +6,15 @@
 #include <span>
 #include <string>
 
+#include "base/page_buffer.h"
 #include "base/result.h"
 
 namespace sluice {
+
+// What a file's bytes do to the page cache. kUse: the kernel keeps what it likes. kDrop: it is asked to forget what has
+// passed. kAvoid: whole pages (offset and memory at multiples of kPageBytes) go around it by direct I/O, unless it has
+// what is to be read already; the rest, and everything where the file system has no direct I/O, as with kDrop.
+enum class PageCache : uint8_t { kUse, kDrop, kAvoid };
 
 // An open file for positional reading. Thread-safe: read_at may be called from any thread.
 class InputFile {
@@ -18,9 +24,8 @@ class InputFile {
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();
 
-  // kBadModel if missing or not a regular file, kFailed for other errors. `drop_cache` asks the kernel to forget
-  // each range after it was read (posix_fadvise), so that a long read does not fill the page cache.
-  static Result<InputFile> open(const std::string& path, bool drop_cache = false);
+  // kBadModel if missing or not a regular file, kFailed for other errors.
+  static Result<InputFile> open(const std::string& path, PageCache cache = PageCache::kUse);
   // A duplicate of a descriptor that stays the caller's; `name` stands for the path in messages. Errors as above.
   static Result<InputFile> duplicate(int fd, const std::string& name);
 
@@ -30,14 +35,15 @@ class InputFile {
   uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
   int fd() const { return fd_; }
+  bool direct() const { return direct_fd_ >= 0; }  // whole pages go around the page cache
 
  private:
   Status measure();
 
-  int fd_ = -1;
+  int fd_ = -1, direct_fd_ = -1;
   uint64_t size_ = 0;
   std::string path_;
-  bool drop_cache_ = false;
+  PageCache cache_ = PageCache::kUse;
 };
 
 // A file under construction: written to a temporary name in the target's folder, then synced and renamed by commit().
@@ -51,18 +57,24 @@ class OutputFile {
 
   // A symbolic link is written through; anything else that is not a regular file is refused. `expected_bytes` (0:
   // unknown) is checked against the free space first: kFailed with both numbers. Leftovers of killed writers are removed.
-  static Result<OutputFile> create(const std::string& path, uint64_t expected_bytes = 0, bool drop_cache = false);
+  static Result<OutputFile> create(const std::string& path, uint64_t expected_bytes = 0,
+                                   PageCache cache = PageCache::kUse);
 
+  // May be called from several threads, for ranges that have no page in common. With kAvoid, memory that lies anyhow is
+  // copied on its way.
   Status write_at(uint64_t offset, std::span<const std::byte> data);
   Status commit();
 
   const std::string& path() const { return path_; }
+  bool direct() const { return direct_fd_ >= 0; }  // whole pages go around the page cache
 
  private:
   void abandon();
-  int fd_ = -1;
+  void close_descriptors();
+  void forget(uint64_t begin, uint64_t end);
+  int fd_ = -1, direct_fd_ = -1;
   std::string path_, temporary_;
-  bool drop_cache_ = false;
+  PageCache cache_ = PageCache::kUse;
   int slot_ = -1;  // place in the list of unfinished outputs
 };
 

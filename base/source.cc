@@ -17,8 +17,8 @@ Status check_range(const std::string& name, uint64_t offset, uint64_t bytes, uin
 
 }  // namespace
 
-Result<std::shared_ptr<const FileSource>> FileSource::open(const std::string& path, bool drop_cache) {
-  SLUICE_TRY(InputFile file, InputFile::open(path, drop_cache));
+Result<std::shared_ptr<const FileSource>> FileSource::open(const std::string& path) {
+  SLUICE_TRY(InputFile file, InputFile::open(path));
   const uint64_t size = file.size();
   return part(std::move(file), 0, size);
 }

@@ -25,7 +25,7 @@ class ByteSource {
 
 class FileSource final : public ByteSource {
  public:
-  static Result<std::shared_ptr<const FileSource>> open(const std::string& path, bool drop_cache = false);
+  static Result<std::shared_ptr<const FileSource>> open(const std::string& path);
   // `length` bytes from `base` on; kBadModel when they do not lie inside the file.
   static Result<std::shared_ptr<const FileSource>> part(InputFile file, uint64_t base, uint64_t length);
 

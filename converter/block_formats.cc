@@ -24,17 +24,32 @@ namespace {
 
 uint16_t half_at(const uint8_t* p) { return uint16_t(p[0] | p[1] << 8); }
 
+// Eight bytes at a time: each is its own number, shifted by less than what the mask leaves.
+constexpr uint64_t kBytes = 0x0101010101010101u;  // times a byte: eight of it
+
+uint64_t eight_at(const uint8_t* p) {
+  uint64_t eight;
+  memcpy(&eight, p, sizeof eight);
+  return eight;
+}
+void put_eight(uint8_t* p, uint64_t eight) { memcpy(p, &eight, sizeof eight); }
+
 // 32 codes of 4 bits: input i < 16 is the low nibble of byte i, input i >= 16 the high nibble of byte i - 16.
 void nibbles_32(const uint8_t* qs, uint8_t* codes) {
-  for (int i = 0; i < 16; ++i) {
-    codes[i] = qs[i] & 15;
-    codes[i + 16] = qs[i] >> 4;
+  for (int i = 0; i < 16; i += 8) {
+    const uint64_t q = eight_at(qs + i);
+    put_eight(codes + i, q & kBytes * 15);
+    put_eight(codes + i + 16, q >> 4 & kBytes * 15);
   }
 }
 
 // Bit i of qh is bit 4 of code i.
 void fifth_bits_32(const uint8_t* qh, uint8_t* codes) {
-  for (int i = 0; i < 32; ++i) codes[i] = uint8_t(codes[i] | ((qh[i / 8] >> (i % 8)) & 1) << 4);
+  for (int i = 0; i < 4; ++i) {
+    const uint64_t own_bit = qh[i] * kBytes & 0x8040201008040201u;  // byte k keeps bit k
+    const uint64_t set = (own_bit + kBytes * 127) >> 7 & kBytes;
+    put_eight(codes + 8 * i, eight_at(codes + 8 * i) | set << 4);
+  }
 }
 
 // The eight 6-bit scales and minima of Q4_K and Q5_K in 12 bytes.
@@ -50,9 +65,10 @@ void scales_and_minima(const uint8_t* s, CodeBlock& out) {
 // Four runs of 64 codes: 32 low nibbles, then the 32 high nibbles of the same bytes.
 void nibbles_256(const uint8_t* qs, uint8_t* codes) {
   for (int run = 0; run < 4; ++run) {
-    for (int i = 0; i < 32; ++i) {
-      codes[64 * run + i] = qs[32 * run + i] & 15;
-      codes[64 * run + 32 + i] = qs[32 * run + i] >> 4;
+    for (int i = 0; i < 32; i += 8) {
+      const uint64_t q = eight_at(qs + 32 * run + i);
+      put_eight(codes + 64 * run + i, q & kBytes * 15);
+      put_eight(codes + 64 * run + 32 + i, q >> 4 & kBytes * 15);
     }
   }
 }
@@ -100,7 +116,10 @@ void unpack_q5_k(const uint8_t* block, uint32_t, CodeBlock& out) {
   nibbles_256(block + 48, out.codes);
   const uint8_t* qh = block + 16;
   for (int j = 0; j < 8; ++j) {
-    for (int i = 0; i < 32; ++i) out.codes[32 * j + i] = uint8_t(out.codes[32 * j + i] | ((qh[i] >> j) & 1) << 4);
+    for (int i = 0; i < 32; i += 8) {
+      uint8_t* codes = out.codes + 32 * j + i;
+      put_eight(codes, eight_at(codes) | (eight_at(qh + i) >> j & kBytes) << 4);
+    }
   }
 }
 
@@ -111,11 +130,12 @@ void unpack_q6_k(const uint8_t* block, uint32_t, CodeBlock& out) {
     const uint8_t* low = block + 64 * half;
     const uint8_t* high = block + 128 + 32 * half;
     uint8_t* codes = out.codes + 128 * half;
-    for (int i = 0; i < 32; ++i) {
-      codes[i] = uint8_t((low[i] & 15) | (high[i] & 3) << 4);
-      codes[i + 32] = uint8_t((low[i + 32] & 15) | ((high[i] >> 2) & 3) << 4);
-      codes[i + 64] = uint8_t((low[i] >> 4) | ((high[i] >> 4) & 3) << 4);
-      codes[i + 96] = uint8_t((low[i + 32] >> 4) | (high[i] >> 6) << 4);
+    for (int i = 0; i < 32; i += 8) {
+      const uint64_t a = eight_at(low + i), b = eight_at(low + i + 32), h = eight_at(high + i);
+      put_eight(codes + i, (a & kBytes * 15) | (h & kBytes * 3) << 4);
+      put_eight(codes + i + 32, (b & kBytes * 15) | (h >> 2 & kBytes * 3) << 4);
+      put_eight(codes + i + 64, (a >> 4 & kBytes * 15) | (h >> 4 & kBytes * 3) << 4);
+      put_eight(codes + i + 96, (b >> 4 & kBytes * 15) | (h >> 6 & kBytes * 3) << 4);
     }
   }
 }
@@ -123,7 +143,9 @@ void unpack_q6_k(const uint8_t* block, uint32_t, CodeBlock& out) {
 // Two runs of 128 codes: four times 32 pairs of bits of the same 32 bytes.
 void pairs_256(const uint8_t* qs, uint8_t* codes) {
   for (int run = 0; run < 8; ++run) {
-    for (int i = 0; i < 32; ++i) codes[32 * run + i] = qs[run / 4 * 32 + i] >> (2 * (run % 4)) & 3;
+    for (int i = 0; i < 32; i += 8) {
+      put_eight(codes + 32 * run + i, eight_at(qs + run / 4 * 32 + i) >> (2 * (run % 4)) & kBytes * 3);
+    }
   }
 }
 

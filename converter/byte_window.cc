@@ -10,10 +10,11 @@
 namespace sluice {
 
 namespace {
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kPageBytes;
 }
 
-ByteWindow::ByteWindow(const InputFile& file, size_t bytes) : file_(&file), capacity_(bytes) {
+ByteWindow::ByteWindow(const InputFile& file, size_t bytes, PageBuffer buffer)
+    : file_(&file), capacity_(bytes), buffer_(std::move(buffer)) {
   // Windows are as long as reads should be. Read-ahead beyond them would be dropped unread by the neighbours of a
   // window, and its folios of megabytes, which lie across the ends of windows, could not be dropped at all.
   posix_fadvise(file.fd(), 0, 0, POSIX_FADV_RANDOM);
@@ -29,7 +30,7 @@ Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
     return make_error(Code::kBadModel, file_->path(), offset, "%zu bytes were expected here, the file has %llu left", n,
                       static_cast<unsigned long long>(file_->size() - std::min(offset, file_->size())));
   }
-  if (offset < begin_ || offset + n > begin_ + length_) {
+  if (!holds(offset, n)) {
     const uint64_t begin = offset / kPage * kPage;
     const uint64_t wanted = std::max<uint64_t>(capacity_, round_up(offset - begin + n, kPage));
     const size_t length = size_t(std::min(wanted, file_->size() - begin));
@@ -41,17 +42,17 @@ Result<const uint8_t*> ByteWindow::view(uint64_t offset, size_t n) {
 Status ByteWindow::load(uint64_t offset, uint64_t n) {
   const uint64_t begin = offset / kPage * kPage;
   if (!file_ || begin >= file_->size()) return {};
-  const uint64_t wanted = std::min<uint64_t>(n + (offset - begin), 2 * capacity_);
+  const uint64_t wanted = std::min<uint64_t>(round_up(n + (offset - begin), kPage), 2 * capacity_);
   return read(begin, size_t(std::min(wanted, file_->size() - begin)));
 }
 
 Status ByteWindow::read(uint64_t begin, size_t length) {
-  if (buffer_.size() < length) buffer_.resize(length);
   length_ = 0;
+  buffer_.reserve(length);
   SLUICE_DO(file_->read_at(begin, std::span(buffer_.data(), length)));
   // The kernel drops only whole folios, of up to megabytes, and none that is in use: so everything up to here is
   // dropped again.
-  posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
+  if (!file_->direct()) posix_fadvise(file_->fd(), 0, off_t(begin + length), POSIX_FADV_DONTNEED);
   begin_ = begin, length_ = length;
   return {};
 }

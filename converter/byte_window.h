@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+#include <utility>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -14,13 +14,20 @@ namespace sluice {
 
 class ByteWindow {
  public:
-  // `file` must outlive the window. `bytes`: what is read at once.
-  ByteWindow(const InputFile& file, size_t bytes);
+  // `file` must outlive the window. `bytes`: what is read at once. `buffer`: one from an earlier window, if there is
+  // any.
+  ByteWindow(const InputFile& file, size_t bytes, PageBuffer buffer = {});
   // The same look at bytes in memory, which must outlive the window too.
   explicit ByteWindow(std::span<const uint8_t> memory) : memory_(memory) {}
 
   // `n` bytes at `offset`, valid until the next call. The caller has compared n with the file's size or a limit.
   Result<const uint8_t*> view(uint64_t offset, size_t n);
+
+  // Whether these bytes are in the window, so that views of them stay valid together.
+  bool holds(uint64_t offset, size_t n) const { return offset >= begin_ && offset + n <= begin_ + length_; }
+
+  // For the next window; this one is at its end.
+  PageBuffer take_buffer() { return std::move(buffer_); }
 
   // Makes [offset, offset + n) the window, as far as the file and twice the usual size reach; views inside it read
   // nothing more.
@@ -34,7 +41,7 @@ class ByteWindow {
   size_t capacity_ = 0;
   uint64_t begin_ = 0;
   size_t length_ = 0;
-  std::vector<std::byte> buffer_;
+  PageBuffer buffer_;
 };
 
 }  // namespace sluice

@@ -116,7 +116,8 @@ Result<ConvertReport> convert_file(const std::string& input, const std::string& 
   SLUICE_TRY(const Recipes recipes, make_recipes(model, options.quantize, importance, notice));
   WeightCopier copier(gguf, model, recipes);
   copier.announce(writer, header);
-  SLUICE_DO(writer.start(output, header_estimate(header, writer.weight_bytes()), /*drop_cache=*/true));
+  SLUICE_DO(writer.start(output, header_estimate(header, writer.weight_bytes()),
+                         options.direct_io ? PageCache::kAvoid : PageCache::kDrop));
   SLUICE_DO(copier.copy(writer, options.n_threads, options.progress, notice));
 
   ConvertReport report;

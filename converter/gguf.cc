@@ -301,7 +301,7 @@ Status GgufParser::parse() {
 
 Result<Gguf> Gguf::open_one(const std::string& path) {
   Gguf gguf;
-  SLUICE_TRY(gguf.file_, InputFile::open(path, /*drop_cache=*/true));
+  SLUICE_TRY(gguf.file_, InputFile::open(path, PageCache::kAvoid));
   SLUICE_DO(GgufParser(gguf).parse());
   return gguf;
 }

@@ -295,7 +295,7 @@ Status JsonReader::finish() {
 }
 
 Result<InputFile> open_json(const std::string& path) {
-  SLUICE_TRY(InputFile file, InputFile::open(path, /*drop_cache=*/true));
+  SLUICE_TRY(InputFile file, InputFile::open(path, PageCache::kAvoid));
   if (file.size() > kMaxJsonFileBytes) {
     return make_error(Code::kBadModel, path, kNoOffset, "%llu bytes of JSON, at most %llu are read",
                       static_cast<unsigned long long>(file.size()), static_cast<unsigned long long>(kMaxJsonFileBytes));

@@ -101,7 +101,7 @@ class WeightReader {
     }
     for (size_t i = 0; i < index.files.size(); ++i) {
       const std::string path = folder_ + index.files[i];
-      auto file = InputFile::open(path, /*drop_cache=*/true);
+      auto file = InputFile::open(path, PageCache::kAvoid);
       if (!file.ok()) {
         Error error = file.error();
         if (index.files.size() > 1 && !exists(path)) {

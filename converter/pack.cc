@@ -189,7 +189,7 @@ void pack_codes(const BlockFormat& source, const FormatSpec& native, uint32_t co
       for (uint32_t p = 0; p < present; ++p) source.unpack(from + p * source.bytes, p, lanes.row[r]);
     }
     for (uint32_t k = 0; k < run; k += native.block_inputs) {
-      memset(strip, 0, at.block_bytes);  // pads between sections
+      memset(strip, 0, at.codes);  // pads between sections of scales
       lanes.write(native, at, k, strip);
       strip += at.block_bytes;
     }
@@ -197,16 +197,26 @@ void pack_codes(const BlockFormat& source, const FormatSpec& native, uint32_t co
 }
 
 // Input k of all lanes side by side.
+template <uint32_t kWidth>
+void interleave(uint32_t cols, const uint8_t* const* rows, uint32_t n_rows, std::byte* strip) {
+  for (uint32_t k = 0; k < cols; ++k, strip += kTileRows * kWidth) {
+    if (n_rows == kTileRows) {  // known to the compiler
+      for (uint32_t r = 0; r < kTileRows; ++r) memcpy(strip + r * kWidth, rows[r] + size_t(k) * kWidth, kWidth);
+    } else {
+      memset(strip, 0, kTileRows * kWidth);
+      for (uint32_t r = 0; r < n_rows; ++r) memcpy(strip + r * kWidth, rows[r] + size_t(k) * kWidth, kWidth);
+    }
+  }
+}
+
 void pack_floats(uint32_t width, uint32_t cols, uint32_t lanes, const uint8_t* const* rows, uint32_t n_rows,
                  std::byte* strip) {
   if (lanes == 1) {
     memcpy(strip, rows[0], size_t(cols) * width);
-    return;
-  }
-  memset(strip, 0, size_t(cols) * lanes * width);
-  for (uint32_t r = 0; r < n_rows; ++r) {
-    for (uint32_t k = 0; k < cols; ++k)
-      memcpy(strip + (size_t(k) * lanes + r) * width, rows[r] + size_t(k) * width, width);
+  } else if (width == 2) {
+    interleave<2>(cols, rows, n_rows, strip);
+  } else {
+    interleave<4>(cols, rows, n_rows, strip);
   }
 }
 

@@ -23,6 +23,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kReadWindow = 1 << 20;
+constexpr uint64_t kRunBytes = 2 << 20;   // of chunks read and written at once: disks like few and large requests
+using Buffers = std::vector<PageBuffer>;  // of windows that are gone, for those that come
 
 const Recipe* find_recipe(const Recipes& recipes, const TensorUse& use) {
   const auto found = recipes.find(use.source);
@@ -68,17 +70,18 @@ struct Seen {
 // One tensor on its way: reads its rows in any order and delivers strips.
 class StripSource {
  public:
-  StripSource(const Gguf& gguf, const Recipes& recipes, const TensorUse& use, uint32_t lanes, Seen& seen)
+  StripSource(const Gguf& gguf, const Recipes& recipes, const TensorUse& use, uint32_t lanes, Seen& seen,
+              PageBuffer buffer)
       : gguf_(gguf),
         use_(use),
         seen_(seen),
         recipe_(find_recipe(recipes, use)),
         native_(native_format(recipes, use)),
         lanes_(lanes),
-        window_(gguf.file_of(*use.source), kReadWindow) {
-    rows_.resize(stored_row_bytes() * lanes);
+        window_(gguf.file_of(*use.source), kReadWindow, std::move(buffer)) {
     if (recipe_) numbers_.resize(use.cols);
   }
+  PageBuffer take_buffer() { return window_.take_buffer(); }
 
   // Reads the rows of `n` strips at once, where they are not too many.
   Status load(uint32_t first, uint32_t n) {
@@ -95,22 +98,30 @@ class StripSource {
     const size_t row_bytes = size_t(use_.source->row_bytes());
     const uint32_t first = strip * lanes_;
     const uint32_t n_rows = use_.rows - first < lanes_ ? use_.rows - first : lanes_;
+    const auto place = [&](uint32_t r) {
+      const uint32_t row = is_vector(use_.role) ? 0 : source_index(use_, first + r);
+      return use_.source->offset + row * row_bytes;
+    };
+    bool together = !recipe_;  // in the window: they are packed from there, else from rows_
+    for (uint32_t r = 0; r < n_rows; ++r) together = together && window_.holds(place(r), row_bytes);
+    if (!together) rows_.resize(stored_row_bytes() * lanes_);
     const uint8_t* pointers[kTileRows];
     for (uint32_t r = 0; r < n_rows; ++r) {
-      const uint32_t row = is_vector(use_.role) ? 0 : source_index(use_, first + r);
-      SLUICE_TRY(const uint8_t* from, window_.view(use_.source->offset + row * row_bytes, row_bytes));
+      SLUICE_TRY(const uint8_t* from, window_.view(place(r), row_bytes));
       uint8_t* to = rows_.data() + r * stored_row_bytes();
       if (recipe_) {
-        SLUICE_DO(encode(row, from, to));
+        SLUICE_DO(encode(place(r), from, to));
       } else {
-        memcpy(to, from, row_bytes);
+        if (!together) memcpy(to, from, row_bytes);
         const BlockFormat& format = *use_.source->format;
-        if (is_native_number(format)) seen_.not_finite += count_not_finite(format, from, use_.cols);
+        if (is_native_number(format)) {
+          if (const uint32_t n = count_not_finite(format, from, use_.cols)) seen_.not_finite += n;
+        }
       }
-      pointers[r] = to;
+      pointers[r] = together ? from : to;
     }
     if (is_vector(use_.role)) {
-      write_vector(out);
+      write_vector(pointers[0], out);
     } else {
       pack_strip(stored(), native_, use_.cols, lanes_, pointers, n_rows, out);
     }
@@ -126,10 +137,10 @@ class StripSource {
                    : size_t(use_.source->row_bytes());
   }
 
-  Status encode(uint64_t row, const uint8_t* from, uint8_t* to) {
+  Status encode(uint64_t offset, const uint8_t* from, uint8_t* to) {
     const auto bad = [&](const char* what) {
-      return make_error(Code::kBadModel, gguf_.file_of(*use_.source).path(),
-                        use_.source->offset + row * use_.source->row_bytes(),
+      const uint64_t row = (offset - use_.source->offset) / use_.source->row_bytes();
+      return make_error(Code::kBadModel, gguf_.file_of(*use_.source).path(), offset,
                         "row %llu of tensor %s has a weight that %s; it cannot be quantized",
                         static_cast<unsigned long long>(row), use_.source->title().c_str(), what);
     };
@@ -142,9 +153,9 @@ class StripSource {
     return {};
   }
 
-  void write_vector(std::byte* out) {
+  void write_vector(const uint8_t* row, std::byte* out) {
     std::vector<float> values(use_.cols);
-    widen_numbers(*use_.source->format, rows_.data(), use_.cols, values.data());
+    widen_numbers(*use_.source->format, row, use_.cols, values.data());
     if (!use_.source->as_stored()) {
       for (float& x : values) x = x * use_.source->times + use_.source->plus;
     }
@@ -158,7 +169,7 @@ class StripSource {
   const FormatSpec& native_;
   uint32_t lanes_;
   ByteWindow window_;
-  std::vector<uint8_t> rows_;  // of one strip, as they will be stored
+  std::vector<uint8_t> rows_;  // of one strip, as they will be stored, where no window has them
   std::vector<float> numbers_;
 };
 
@@ -202,8 +213,11 @@ namespace {
 // Memory that all workers together may take for chunks and what is read for them.
 constexpr uint64_t kWorkerMemory = 48 << 20;
 constexpr int kMostWorkers = 16;
+constexpr int kWaiting = 4;         // workers besides those that compute: reading or writing
+constexpr int kWritesInFlight = 2;  // one is on its way while the next is handed over
 
-// Packs chunks on several threads and writes them in file order.
+// Packs runs of chunks on several threads and writes them nearly in file order, so that no file system has to scatter
+// them.
 class CopyRun {
  public:
   CopyRun(const Gguf& gguf, const ModelDescription& model, const Recipes& recipes, SlmWriter& writer, uint64_t total,
@@ -242,8 +256,9 @@ class CopyRun {
   }
 
  private:
+  // A run of chunks of one extent.
   struct Place {
-    uint32_t extent = 0, chunk = 0;
+    uint32_t extent = 0, chunk = 0, n_chunks = 0;
     uint64_t turn = 0;
   };
 
@@ -270,9 +285,10 @@ class CopyRun {
     return status;
   }
 
-  // What a worker holds for a part: a chunk, and for each tensor a window and a strip of rows, encoded and as numbers.
+  // What a worker holds for a part: a run of chunks, and for each tensor a window and a strip of rows, encoded and as
+  // numbers.
   uint64_t worker_bytes(uint32_t extent) const {
-    uint64_t bytes = writer_.contents(extent, 0).bytes;
+    uint64_t bytes = std::max(writer_.contents(extent, 0).bytes, kRunBytes);
     for (const TensorUse& use : model_.parts[extent].members) {
       const uint64_t row = use.source->row_bytes();
       bytes += std::max<uint64_t>(2 * kReadWindow, 2 * row) + kTileRows * row + 4 * uint64_t(use.cols);
@@ -280,13 +296,11 @@ class CopyRun {
     return bytes;
   }
 
-  // Two at least: while one waits for the disk, the other packs.
   int n_workers() const {
     uint64_t most = 1;
     for (uint32_t e = 0; e < model_.parts.size(); ++e) most = std::max(most, worker_bytes(e));
-    const uint64_t useful = uint64_t(
-        std::clamp(n_threads_ > 0 ? n_threads_ : default_thread_count(), n_threads_ > 0 ? 1 : 2, kMostWorkers));
-    return int(std::clamp<uint64_t>(kWorkerMemory / most, 1, useful));
+    const int useful = std::clamp(n_threads_ > 0 ? n_threads_ : default_thread_count() + kWaiting, 1, kMostWorkers);
+    return int(std::clamp<uint64_t>(kWorkerMemory / most, 1, uint64_t(useful)));
   }
 
   // Only bad_alloc could end a thread, and the one that called run() throws it again.
@@ -295,27 +309,45 @@ class CopyRun {
       if (const Status status = copy_chunks(thread); !status.ok()) stop(status.error());
     } catch (const std::bad_alloc&) {
       const std::lock_guard lock(mutex_);
-      no_memory_ = stopped_ = true;
-      turn_came_.notify_all();
+      no_memory_ = true;
+      stop_all();
     }
   }
 
   void stop(const Error& error) {
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = error;
-    stopped_ = true;
-    turn_came_.notify_all();
+    stop_all();
   }
 
-  // The next chunk in file order; false when there is none left, or no reason to go on.
+  void stop_all() {
+    stopped_ = true;
+    for (std::condition_variable& turn : turn_came_) turn.notify_all();
+  }
+
+  // The chunks from `first` on that are short enough for one run, and of one member.
+  uint32_t run_length(uint32_t extent, uint32_t first) const {
+    const uint32_t member = writer_.contents(extent, first).member;
+    uint64_t bytes = 0;
+    uint32_t n = 0;
+    for (; first + n < writer_.n_chunks(extent); ++n) {
+      const ChunkContents contents = writer_.contents(extent, first + n);
+      bytes += round_up(contents.bytes, kSlmAlignment);
+      if (n > 0 && (bytes > kRunBytes || contents.member != member)) break;
+    }
+    return n;
+  }
+
+  // The next run in file order; false when there is none left, or no reason to go on.
   bool take(Place& place) {
     const std::lock_guard lock(mutex_);
     while (next_.extent < model_.parts.size() && next_.chunk == writer_.n_chunks(next_.extent)) {
       ++next_.extent, next_.chunk = 0;
     }
     if (stopped_ || next_.extent == model_.parts.size()) return false;
+    next_.n_chunks = run_length(next_.extent, next_.chunk);
     place = next_;
-    ++next_.chunk, ++next_.turn;
+    next_.chunk += next_.n_chunks, ++next_.turn;
     return true;
   }
 
@@ -323,44 +355,70 @@ class CopyRun {
     Place place;
     uint32_t extent = ~0u;
     std::vector<StripSource> sources;
-    std::vector<std::byte> chunk;
+    Buffers buffers;
+    PageBuffer run;
+    run.reserve(kRunBytes);  // at once, like those of the windows: memory that grows leaves holes
     while (take(place)) {
       if (thread == 0 && !tell()) return cancelled();
       if (place.extent != extent) {
         extent = place.extent;
         const Part& part = model_.parts[extent];
+        for (StripSource& source : sources) buffers.push_back(source.take_buffer());
         sources.clear();
+        while (buffers.size() < part.members.size()) buffers.emplace_back().reserve(2 * kReadWindow);
         for (size_t m = 0; m < part.members.size(); ++m) {
-          sources.emplace_back(gguf_, recipes_, part.members[m], part.row_major ? 1 : kTileRows, seen_[extent][m]);
+          sources.emplace_back(gguf_, recipes_, part.members[m], part.row_major ? 1 : kTileRows, seen_[extent][m],
+                               std::move(buffers.back()));
+          buffers.pop_back();
         }
       }
-      const ChunkContents contents = writer_.contents(extent, place.chunk);
-      chunk.resize(size_t(contents.bytes));
-      SLUICE_DO(pack(sources, contents, chunk.data()));
+      size_t padded = 0;
+      uint64_t bytes = 0;
+      SLUICE_DO(pack(sources, place, run, padded, bytes));
       if (!wait_for(place.turn)) return {};
-      SLUICE_DO(writer_.write_chunk(extent, place.chunk, chunk));
-      done_ += contents.bytes;
+      const std::span<const std::byte> data(run.data(), padded);
+      SLUICE_DO(writer_.write_chunks(extent, place.chunk, place.n_chunks, data));
+      done_ += bytes;
       const std::lock_guard lock(mutex_);
-      ++turn_;
-      turn_came_.notify_all();
+      ++n_written_;
+      turn_came_[(n_written_ + kWritesInFlight - 1) % kMostWorkers].notify_one();
     }
     return {};
   }
 
-  Status pack(std::vector<StripSource>& sources, const ChunkContents& contents, std::byte* out) {
-    for (StripSource& source : sources) SLUICE_DO(source.load(contents.first_strip, contents.n_strips));
-    for (uint32_t s = contents.first_strip; s < contents.first_strip + contents.n_strips; ++s) {
-      for (StripSource& source : sources) {
-        SLUICE_DO(source.write_strip(s, out));
-        out += source.strip_size();
+  // Fills `run` with the chunks and their padding; `bytes` counts without it.
+  Status pack(std::vector<StripSource>& sources, const Place& place, PageBuffer& run, size_t& padded, uint64_t& bytes) {
+    uint32_t n_strips = 0;
+    for (uint32_t c = place.chunk; c < place.chunk + place.n_chunks; ++c) {
+      const ChunkContents contents = writer_.contents(place.extent, c);
+      n_strips += contents.n_strips;
+      padded += size_t(round_up(contents.bytes, kSlmAlignment));
+    }
+    run.reserve(padded);
+    std::byte* out = run.data();
+    const uint32_t first = writer_.contents(place.extent, place.chunk).first_strip;
+    for (StripSource& source : sources) SLUICE_DO(source.load(first, n_strips));
+    for (uint32_t c = place.chunk; c < place.chunk + place.n_chunks; ++c) {
+      const ChunkContents contents = writer_.contents(place.extent, c);
+      std::byte* const end = out + round_up(contents.bytes, kSlmAlignment);
+      for (uint32_t s = contents.first_strip; s < contents.first_strip + contents.n_strips; ++s) {
+        for (StripSource& source : sources) {
+          SLUICE_DO(source.write_strip(s, out));
+          out += source.strip_size();
+        }
       }
+      memset(out, 0, size_t(end - out));
+      out = end;
+      bytes += contents.bytes;
     }
     return {};
   }
 
+  // At most kWritesInFlight - 1 of the runs before this one are still to be written. Nobody else waits for the same:
+  // there are no more turns out than workers.
   bool wait_for(uint64_t turn) {
     std::unique_lock lock(mutex_);
-    turn_came_.wait(lock, [&] { return turn_ == turn || stopped_; });
+    turn_came_[turn % kMostWorkers].wait(lock, [&] { return turn < n_written_ + kWritesInFlight || stopped_; });
     return !stopped_;
   }
 
@@ -379,10 +437,10 @@ class CopyRun {
   std::atomic<uint64_t> done_ = 0;
   std::vector<std::unique_ptr<Seen[]>> seen_;  // by part and member
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable turn_came_;
+  std::mutex mutex_;                                 // guards what follows
+  std::condition_variable turn_came_[kMostWorkers];  // by turn
   Place next_;
-  uint64_t turn_ = 0;  // of the chunk that may be written
+  uint64_t n_written_ = 0;  // runs
   bool stopped_ = false, no_memory_ = false;
   std::optional<Error> error_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moves the weights of a described model from the source file into the extents of a .slm file, strip by strip, as they
-// are or quantized. What it holds at any time is, for each of a few threads, one chunk, one strip of source rows and
-// one read window per tensor of an extent.
+// are or quantized. What it holds at any time is, for each of a few threads, a run of chunks, and one read window and
+// perhaps a strip of rows per tensor of an extent.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -45,18 +45,35 @@ uint32_t SlmWriter::add_extent(const ExtentSpec& spec) {
   return uint32_t(extents_.size() - 1);
 }
 
-Status SlmWriter::start(const std::string& path, uint64_t header_bytes_estimate, bool drop_cache) {
-  SLUICE_TRY(file_, OutputFile::create(path, weights_end_ + header_bytes_estimate, drop_cache));
+Status SlmWriter::start(const std::string& path, uint64_t header_bytes_estimate, PageCache cache) {
+  header_estimate_ = std::min(header_bytes_estimate, kMaxHeaderBytes);
+  SLUICE_TRY(file_, OutputFile::create(path, weights_end_ + header_bytes_estimate, cache));
   return {};
 }
 
-Status SlmWriter::write_chunk(uint32_t extent, uint32_t chunk, std::span<const std::byte> data) {
+void SlmWriter::note_written(uint32_t extent, uint32_t chunk, std::span<const std::byte> data) {
   SLUICE_CHECK(chunk < extents_[extent]->n_chunks);
   fb::Chunk& entry = chunks_[extents_[extent]->first_chunk + chunk];
   SLUICE_CHECK(data.size() == entry.bytes());
   entry = fb::Chunk(entry.offset(), entry.bytes(), 0, hash64(data));
   ++n_written_;
-  return file_.write_at(entry.offset(), data);
+}
+
+Status SlmWriter::write_chunk(uint32_t extent, uint32_t chunk, std::span<const std::byte> data) {
+  note_written(extent, chunk, data);
+  return file_.write_at(chunks_[extents_[extent]->first_chunk + chunk].offset(), data);
+}
+
+Status SlmWriter::write_chunks(uint32_t extent, uint32_t first, uint32_t n, std::span<const std::byte> data) {
+  size_t at = 0;
+  for (uint32_t c = first; c < first + n; ++c) {
+    const size_t bytes = size_t(contents(extent, c).bytes);
+    SLUICE_CHECK(at + bytes <= data.size());
+    note_written(extent, c, data.subspan(at, bytes));
+    at += size_t(round_up(bytes, kSlmAlignment));
+  }
+  SLUICE_CHECK(at == data.size());
+  return file_.write_at(chunks_[extents_[extent]->first_chunk + first].offset(), data);
 }
 
 Status SlmWriter::finish(fb::HeaderT header) {
@@ -75,7 +92,7 @@ Status SlmWriter::finish(fb::HeaderT header) {
   // that a second pass with the right number has the same length.
   header.file_bytes = 1;
   Preamble p = {};
-  size_t capacity = size_t{1} << 20;
+  size_t capacity = std::max<size_t>(size_t(header_estimate_), size_t{1} << 20);
   for (int pass = 0; pass < 2; ++pass) {
     flatbuffers::FlatBufferBuilder builder(capacity);
     builder.Finish(fb::Header::Pack(builder, &header), fb::HeaderIdentifier());

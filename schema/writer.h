@@ -2,6 +2,7 @@
 // Writes a .slm file chunk by chunk: first the extents are announced (which fixes every offset), then the chunks are
 // written in any order, then the header, which lies behind the weights. Holds the chunk table and nothing else.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,23 +38,31 @@ class SlmWriter {
   uint32_t n_chunks(uint32_t extent) const { return extents_[extent]->n_chunks; }
   ChunkContents contents(uint32_t extent, uint32_t chunk) const { return chunk_contents(shapes_[extent], chunk); }
 
-  // Creates the output. `header_bytes_estimate` is only for the check of the free space.
-  Status start(const std::string& path, uint64_t header_bytes_estimate, bool drop_cache = false);
+  // Creates the output. `header_bytes_estimate`, better too large than too small, is for the check of the free space
+  // and for memory that need not grow.
+  Status start(const std::string& path, uint64_t header_bytes_estimate, PageCache cache = PageCache::kUse);
 
-  // `chunk` counts from the extent's first; `data` is exactly contents(extent, chunk).bytes long. Once for each chunk.
+  // `chunk` counts from the extent's first; `data` is exactly contents(extent, chunk).bytes long. Once for each chunk;
+  // from several threads.
   Status write_chunk(uint32_t extent, uint32_t chunk, std::span<const std::byte> data);
+
+  // The same for a run of chunks, each followed by its padding: zeros up to the next multiple of kSlmAlignment.
+  Status write_chunks(uint32_t extent, uint32_t first, uint32_t n, std::span<const std::byte> data);
 
   // Completes `header` (format_version, file_bytes, extents, chunks), writes it and the preamble, syncs and renames.
   // The caller has filled in everything else, including each tensor's extent and member.
   Status finish(fb::HeaderT header);
 
  private:
+  void note_written(uint32_t extent, uint32_t chunk, std::span<const std::byte> data);
+
   OutputFile file_;
   std::vector<std::unique_ptr<fb::ExtentT>> extents_;
   std::vector<ExtentShape> shapes_;
   std::vector<fb::Chunk> chunks_;
   uint64_t weights_end_ = kSlmAlignment;
-  size_t n_written_ = 0;  // chunks
+  uint64_t header_estimate_ = 0;
+  std::atomic<size_t> n_written_ = 0;  // chunks
 };
 
 }  // namespace sluice

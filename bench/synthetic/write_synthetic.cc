@@ -61,7 +61,7 @@ class SyntheticWriter {
   }
 
   Result<SyntheticReport> write(const std::string& path, const std::function<bool(uint64_t, uint64_t)>& progress) {
-    SLUICE_DO(writer_.start(path, header_bytes(), /*drop_cache=*/true));
+    SLUICE_DO(writer_.start(path, header_bytes(), PageCache::kDrop));
     uint64_t done = 0;
     std::vector<std::byte> chunk;
     for (uint32_t e = 0; e < parts_.size(); ++e) {

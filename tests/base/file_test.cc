@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -38,7 +42,7 @@ std::string contents(const std::string& path) {
 TEST_CASE("positional reads return what is there and name the end when they cross it") {
   TemporaryFolder folder;
   REQUIRE(write_small_file(folder / "f", bytes_of("0123456789")).ok());
-  auto file = InputFile::open(folder / "f", GENERATE(false, true));
+  auto file = InputFile::open(folder / "f", GENERATE(PageCache::kUse, PageCache::kDrop, PageCache::kAvoid));
   REQUIRE(file.ok());
   CHECK(file->size() == 10);
   std::string out(4, '\0');
@@ -126,7 +130,7 @@ TEST_CASE("what is not a regular file is refused as a model") {
 TEST_CASE("an output appears whole with commit and not before") {
   TemporaryFolder folder;
   {
-    auto file = OutputFile::create(folder / "out", 100, GENERATE(false, true));
+    auto file = OutputFile::create(folder / "out", 100, GENERATE(PageCache::kUse, PageCache::kDrop, PageCache::kAvoid));
     REQUIRE(file.ok());
     CHECK(file->write_at(3, bytes_of("def")).ok());
     CHECK(file->write_at(0, bytes_of("abc")).ok());
@@ -169,22 +173,82 @@ TEST_CASE("a process that dies in a signal handler can still remove its unfinish
   CHECK(std::filesystem::exists(folder / "b"));
 }
 
-TEST_CASE("long outputs with the cache dropped have the right contents") {
+TEST_CASE("long outputs have the right contents on every way to the disk") {
   TemporaryFolder folder;
-  OutputFile file = OutputFile::create(folder / "out", 0, true).value();
+  const PageCache cache = GENERATE(PageCache::kUse, PageCache::kDrop, PageCache::kAvoid);
+  OutputFile file = OutputFile::create(folder / "out", 0, cache).value();
   std::vector<std::byte> part(3u << 20);
   for (uint32_t i = 0; i < 9; ++i) {
     std::fill(part.begin(), part.end(), std::byte(i));
     REQUIRE(file.write_at(uint64_t{i} * part.size(), part).ok());
   }
   REQUIRE(file.commit().ok());
-  InputFile in = InputFile::open(folder / "out", true).value();
+  InputFile in = InputFile::open(folder / "out", cache).value();
   CHECK(in.size() == 9 * part.size());
   for (uint32_t i = 0; i < 9; ++i) {
     REQUIRE(in.read_at(uint64_t{i} * part.size(), part).ok());
     CHECK(part.front() == std::byte(i));
     CHECK(part.back() == std::byte(i));
   }
+}
+
+TEST_CASE("pieces of any length from anywhere in memory make the same file on every way to the disk") {
+  TemporaryFolder folder;
+  std::vector<std::byte> bytes((3u << 20) + 1234);
+  uint64_t state = 7;
+  for (std::byte& b : bytes) b = std::byte((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
+  const auto write = [&](const std::string& name, PageCache cache) {
+    OutputFile file = OutputFile::create(folder / name, bytes.size(), cache).value();
+    const size_t cuts[] = {0, 64, 4096, 8192, 8193, 12288, 1u << 20, (1u << 20) + 4096, (2u << 20) + 100, bytes.size()};
+    for (size_t i = std::size(cuts) - 1; i > 0; --i) {  // the last piece first
+      REQUIRE(file.write_at(cuts[i - 1], std::span(bytes).subspan(cuts[i - 1], cuts[i] - cuts[i - 1])).ok());
+    }
+    REQUIRE(file.commit().ok());
+    InputFile in = InputFile::open(folder / name, cache).value();
+    REQUIRE(in.size() == bytes.size());
+    PageBuffer whole;
+    whole.reserve(bytes.size());
+    for (const size_t from : {size_t{0}, size_t{4096}, size_t{5000}}) {
+      const std::span<std::byte> out(whole.data(), bytes.size() - from);
+      REQUIRE(in.read_at(from, out).ok());
+      CHECK(std::equal(out.begin(), out.end(), bytes.begin() + ptrdiff_t(from)));
+    }
+    CHECK(in.read_at(4096, std::span(whole.data(), bytes.size())).error().offset == bytes.size());
+  };
+  write("used", PageCache::kUse);
+  write("dropped", PageCache::kDrop);
+  write("avoided", PageCache::kAvoid);
+}
+
+TEST_CASE("where the file system has no direct I/O, files go through the page cache") {
+  TemporaryFolder folder;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // ramfs has none; the mount is the child's own
+    constexpr int kSkipped = 77;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("none", folder.path().c_str(), "ramfs", 0, nullptr) != 0) {
+      _exit(kSkipped);
+    }
+    PageBuffer page;
+    page.reserve(2 * kPageBytes);
+    memset(page.data(), 'x', 2 * kPageBytes);
+    const std::span<std::byte> both(page.data(), 2 * kPageBytes);
+    auto out = OutputFile::create(folder / "out", 0, PageCache::kAvoid);  // says that it has 0 bytes free
+    if (!out.ok() || out->direct() || !out->write_at(0, both).ok() || !out->commit().ok()) _exit(1);
+    auto in = InputFile::open(folder / "out", PageCache::kAvoid);
+    memset(page.data(), 0, 2 * kPageBytes);
+    if (!in.ok() || in->direct() || !in->read_at(0, both).ok()) _exit(2);
+    _exit(contents(folder / "out") == std::string(2 * kPageBytes, 'x') && page.data()[5000] == std::byte('x') ? 0 : 3);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    WARN("needs the right to mount a file system");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("an output that cannot fit the disk is refused before it is begun") {

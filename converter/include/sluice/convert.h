@@ -19,7 +19,8 @@ enum class QuantizeTo { kKeep, kQ8, kQ4, kQ4Small };
 struct ConvertOptions {
   QuantizeTo quantize = QuantizeTo::kKeep;
   std::string importance;  // path of an importance file; empty: none
-  int n_threads = 0;       // 0: as many as compute well here and fit the memory; the output is the same
+  int n_threads = 0;       // 0: as many as keep processors and disk busy and fit the memory; the output is the same
+  bool direct_io = true;   // around the page cache where the file system can; the output is the same
   // Called now and then with bytes of weights written and their total; false cancels (kCancelled).
   std::function<bool(uint64_t done, uint64_t total)> progress;
   std::function<void(const std::string& line)> notice;  // things a person should know (requantized tensors, …)
