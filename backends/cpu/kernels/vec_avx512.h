@@ -9,8 +9,8 @@
 namespace sluice::cpu::SLUICE_CPU_ISA {
 namespace {
 
-constexpr int kMaxColumns = 8;
-constexpr int kMaxColumnsMin = 8;
+constexpr int kMaxColumns = 16;
+constexpr int kMaxColumnsMin = 16;
 constexpr int kSignedZero = 128;  // vpdpbusd wants unsigned codes
 
 struct F {
