@@ -215,6 +215,13 @@ inline void prefetch(const uint8_t* from, size_t n) {
   for (size_t i = 0; i < n; i += 64) __builtin_prefetch(from + kPrefetchAhead + i, 0, 3);
 }
 
+// A loop over columns whose accumulators should stay in registers.
+#if defined(__clang__)
+#define SLUICE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define SLUICE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 // NC columns from column c0 of the panel.
 template <class T, int NC>
 inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out) {
@@ -222,6 +229,7 @@ inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out)
   constexpr int kHalves = T::by16 ? 2 : 1;
   const int32_t zero = T::is_signed ? kSignedZero : s.zero_point;
   F acc[NC], min_acc[NC];
+  SLUICE_UNROLL
   for (int c = 0; c < NC; ++c) acc[c] = f_zero(), min_acc[c] = f_zero();
   for (uint32_t b = s.begin; b < s.end; ++b) {
     const uint8_t* block = s.data + size_t(b) * T::block_bytes;
@@ -244,7 +252,10 @@ inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out)
       const int32_t* sums = p.sum16 + 2 * at;
       int32_t init[kHalves * NC];
       for (int i = 0; i < kHalves * NC; ++i) init[i] = -zero * (T::by16 ? sums[i] : sums[2 * i] + sums[2 * i + 1]);
+      // Many are computed as vectors and read as broadcasts only when they must be in memory.
+      if constexpr (NC >= 8) asm("" : "+m"(init));
       const int8_t* q = p.q + at * 32;
+      SLUICE_UNROLL
       for (int c = 0; c < NC; c += kStep) {
         I first[kStep], second[kStep];
         if constexpr (T::by16) {
@@ -262,6 +273,7 @@ inline void dot_columns(const Strip& s, const Panel& p, uint32_t c0, float* out)
     }
     if constexpr (T::has_min) add_minima<T, NC>(min, p, at_block, min_acc);
   }
+  SLUICE_UNROLL
   for (int c = 0; c < NC; ++c) {
     F r = acc[c];
     if constexpr (T::adds_min) r = f_add(r, min_acc[c]);
