@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "cache.h"
 #include "looks.h"
 #include "output.h"
 #include "signals.h"
@@ -91,7 +92,7 @@ int main(int argc, char** argv) {
   // Bare systems have no locale set, but their terminals speak UTF-8 all the same.
   const char* locale = setlocale(LC_CTYPE, "");
   if (!locale || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0) setlocale(LC_CTYPE, "C.UTF-8");
-  catch_signals();
+  catch_signals(remove_abandoned_locks);
   int code;
   try {
     code = run_program({argv + (argc > 0), size_t(argc > 0 ? argc - 1 : 0)});

@@ -10,7 +10,6 @@
 #include <initializer_list>
 
 #include "base/file.h"
-#include "cache.h"
 
 namespace sluice {
 
@@ -19,6 +18,7 @@ namespace {
 // `timeout` and terminals that close send one signal twice: what follows within this time is not a second wish.
 constexpr long kSecondMs = 100;
 
+void (*clean_up_at_end)() = nullptr;  // set before the handlers are
 volatile sig_atomic_t raised = 0, end_at_once = 0;
 std::atomic<long> raised_ms{0};
 std::atomic<void (*)(void*)> called{nullptr};
@@ -35,7 +35,7 @@ void on_signal(int number) {
   const bool second = raised && now_ms() - raised_ms.load() > kSecondMs;
   if (end_at_once || second) {
     remove_unfinished_outputs();
-    remove_abandoned_locks();
+    clean_up_at_end();
     _exit(128 + number);
   }
   if (!raised) raised_ms.store(now_ms());
@@ -46,7 +46,8 @@ void on_signal(int number) {
 
 }  // namespace
 
-void catch_signals() {
+void catch_signals(void (*clean_up)()) {
+  clean_up_at_end = clean_up;
   for (int number : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action {};
     if (sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
@@ -71,7 +72,7 @@ void SignalCall::arm(void (*function)(void*), void* argument) {
 SignalsEndAtOnce::SignalsEndAtOnce() {
   end_at_once = 1;
   if (!interrupted()) return;
-  remove_abandoned_locks();
+  clean_up_at_end();
   _exit(interrupt_exit_code());
 }
 

@@ -6,8 +6,9 @@
 namespace sluice {
 
 // Installs the handlers (a signal that was ignored at the start stays ignored) and ignores SIGPIPE and SIGXFSZ, so that
-// a write that fails is an error like any other.
-void catch_signals();
+// a write that fails is an error like any other. `clean_up` is called when a signal ends the program on the spot, in the
+// handler: only what is safe there.
+void catch_signals(void (*clean_up)());
 bool interrupted();
 void clear_interrupt();
 int interrupt_exit_code();  // 130, or 128 + the number of another signal

@@ -112,7 +112,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   setlocale(LC_CTYPE, "");
-  sluice::catch_signals();
+  sluice::catch_signals([] {});
   try {
     return sluice::run(argc, argv);
   } catch (const std::bad_alloc&) {

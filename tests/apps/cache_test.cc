@@ -134,7 +134,7 @@ TEST_CASE("a program that a signal ends leaves no lock file, unless it guards a 
     const pid_t child = fork();
     if (child == 0) {
       signal(SIGINT, SIG_DFL);
-      catch_signals();
+      catch_signals(remove_abandoned_locks);
       EntryLock lock;
       if (!lock.acquire("m", kind, true)) _exit(1);
       const SignalsEndAtOnce at_once;
