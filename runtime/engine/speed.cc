@@ -12,18 +12,20 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-// Of several measurements the lower quartile: others who use the machine for a moment only make them longer.
-double usual(std::vector<double> values) {
-  const size_t at = values.size() / 4;
+// Others who use the machine for a moment only make it slower, so of several measurements a good one counts.
+double at_share(std::vector<double> values, double share) {
+  const size_t at = size_t(double(values.size() - 1) * share + 0.5);
   std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(at), values.end());
   return values[at];
 }
+double lower_quartile(std::vector<double> values) { return at_share(std::move(values), 0.25); }
+double upper_quartile(std::vector<double> values) { return at_share(std::move(values), 0.75); }
 
 // ---- the disk ------------------------------------------------------------------------------------------------------
 
 constexpr uint64_t kDiskBytes = uint64_t{192} << 20;  // read again and again
 constexpr uint32_t kDiskSlots = 6;
-constexpr std::chrono::milliseconds kWarmTime{150}, kDiskTime{400};
+constexpr std::chrono::milliseconds kWarmTime{150}, kDiskTime{400}, kDiskSlice{40};
 
 // ---- computing -----------------------------------------------------------------------------------------------------
 
@@ -92,22 +94,27 @@ Result<double> measure_disk_GB_s(const std::shared_ptr<const Model>& model) {
              WeightStream::create(model, BulkReader::open(model->shared_source(), true),
                                   std::make_shared<ChunkChecks>(model), std::move(config), chunk_pointers, accountant));
   uint32_t piece = 0;
-  // Until the time is over and `n_least` pieces are read; at once when `n_most` are.
-  const auto read = [&](std::chrono::milliseconds time, size_t n_least, size_t n_most) -> Status {
+  // Bytes a second, taken until the time is over and `n_least` pieces came.
+  const auto read = [&](std::chrono::milliseconds time, size_t n_least) -> Result<double> {
+    uint64_t bytes = 0;
     const Clock::time_point begin = Clock::now();
-    for (size_t i = 0; i < n_most && (i < n_least || Clock::now() - begin < time); ++i) {
+    for (size_t i = 0; i < n_least || Clock::now() - begin < time; ++i) {
       SLUICE_DO(stream->take(piece));
       stream->release();
+      bytes += stream->pieces()[piece].bytes;
       piece = (piece + 1) % uint32_t(n);
     }
-    return {};
+    return double(bytes) / Seconds(Clock::now() - begin).count();
   };
   // First hashes are checked, and the window's memory becomes its own.
-  SLUICE_DO(read(kWarmTime, std::min<size_t>(n, kDiskSlots), n));
-  const uint64_t before = stream->bytes_read();
-  const Clock::time_point begin = Clock::now();
-  SLUICE_DO(read(kDiskTime, 2, ~size_t{0}));
-  return double(stream->bytes_read() - before) / Seconds(Clock::now() - begin).count() / 1e9;
+  SLUICE_DO(read(kWarmTime, kDiskSlots));
+  std::vector<double> rates;
+  for (const Clock::time_point begin = Clock::now(); rates.empty() || Clock::now() - begin < kDiskTime;) {
+    SLUICE_TRY(const double rate, read(kDiskSlice, 2));
+    rates.push_back(rate);
+  }
+  // A disk that others use for a moment, or that is waking up, is only slower.
+  return upper_quartile(std::move(rates)) / 1e9;
 }
 
 Result<Speed> measure_speed(const std::shared_ptr<const Model>& model, const Plan& plan) {
@@ -129,11 +136,11 @@ Result<Speed> measure_speed(const std::shared_ptr<const Model>& model, const Pla
   const uint32_t n_shallow = std::min(n_ctx, 128u);
   SLUICE_TRY(const std::vector<double> shallow,
              decode.run(0, std::min(n_ctx, 3u), n_shallow, std::chrono::milliseconds(600)));
-  speed.token_s = usual(shallow);
+  speed.token_s = lower_quartile(shallow);
   SLUICE_TRY(const std::vector<double> far, decode.run(deep, 1, n_ctx - deep, std::chrono::milliseconds(200)));
   const uint64_t between = context_bytes(shape, plan.kv_type, deep + uint32_t(far.size() / 2)) -
                            context_bytes(shape, plan.kv_type, uint32_t(shallow.size() / 2));
-  const double more_s = usual(far) - speed.token_s;
+  const double more_s = lower_quartile(far) - speed.token_s;
   if (more_s > 0) speed.context_GB_s = double(between) / more_s / 1e9;
   return speed;
 }

@@ -29,7 +29,7 @@ class ReadPace {
  private:
   const uint64_t bytes_per_s_;
   const Clock::duration burst_;
-  Clock::time_point next_{};
+  Clock::time_point next_ = Clock::time_point::min();
 };
 
 }  // namespace sluice
