@@ -122,7 +122,7 @@ void WeightStream::begin_step(bool head_follows) {
     std::lock_guard lock(mutex_);
     give_back();
     head_follows_ = head_follows;
-    stale_failure_ = halted_;
+    stale_before_ = claimed_;
   }
   wake_readers_.notify_all();
 }
@@ -153,7 +153,7 @@ Status WeightStream::take(uint32_t piece) {
     Slot& next = slot(taken_);
     if (next.state == State::kReady) break;
     if (!drop_ahead(lock)) return stalled(piece);
-    if (std::exchange(stale_failure_, false)) continue;
+    if (taken_ < std::exchange(stale_before_, 0)) continue;
     give_back();
     if (next.no_memory) throw std::bad_alloc();
     return std::move(next.failure);

@@ -110,8 +110,8 @@ class WeightStream {
   uint32_t next_to_claim_ = 0;  // piece
   uint32_t n_loading_ = 0;
   bool head_follows_ = true;
-  bool halted_ = false;         // a read failed or a seek is under way: nothing is claimed
-  bool stale_failure_ = false;  // it failed before the current step began
+  bool halted_ = false;        // a read failed or a seek is under way: nothing is claimed
+  uint64_t stale_before_ = 0;  // reads begun before the current step: one that fails is tried again
   bool forget_ = false;         // what was claimed before must not be taken
   bool stop_ = false;
   uint64_t bytes_read_ = 0;
