@@ -112,7 +112,7 @@ class WeightStream {
   bool head_follows_ = true;
   bool halted_ = false;        // a read failed or a seek is under way: nothing is claimed
   uint64_t stale_before_ = 0;  // reads begun before the current step: one that fails is tried again
-  bool forget_ = false;         // what was claimed before must not be taken
+  bool forget_ = false;        // what was claimed before must not be taken
   bool stop_ = false;
   uint64_t bytes_read_ = 0;
   ReadPace pace_;
