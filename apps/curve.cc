@@ -29,18 +29,14 @@ double rate_of(const Json& facts) {
              : 0;
 }
 
-uint64_t bytes_of(const Json& facts, const char* key) {
-  return facts.contains(key) && facts[key].is_number_unsigned() ? facts[key].get<uint64_t>() : 0;
-}
-
 uint64_t whole_MiB(uint64_t bytes) { return (bytes + kMiB - 1) / kMiB * kMiB; }
 
 }  // namespace
 
 std::vector<CurvePoint> speed_curve(const sluice_model* model, const sluice_options& options, const Json& facts) {
   constexpr int kPoints = 32;
-  const uint64_t least = bytes_of(facts, "minimum_bytes"), all = std::max(bytes_of(facts, "resident_bytes"), least);
-  const uint64_t budget = bytes_of(facts, "budget_bytes"), beyond = all + std::max(all / 8, kMiB);
+  const uint64_t least = count_in(facts, "minimum_bytes"), all = std::max(count_in(facts, "resident_bytes"), least);
+  const uint64_t budget = count_in(facts, "budget_bytes"), beyond = all + std::max(all / 8, kMiB);
   std::vector<uint64_t> budgets = {least, all, beyond};
   for (int i = 1; i < kPoints; ++i) budgets.push_back(whole_MiB(least + (all - least) / kPoints * uint64_t(i)));
   if (budget >= least && budget < beyond) budgets.push_back(budget);
@@ -51,7 +47,7 @@ std::vector<CurvePoint> speed_curve(const sluice_model* model, const sluice_opti
   for (uint64_t bytes : budgets) {
     const Json plan = plan_at(model, options, bytes);
     if (const double rate = rate_of(plan); rate > 0)
-      curve.push_back({bytes, rate, bytes_of(plan, "streamed_bytes_per_token")});
+      curve.push_back({bytes, rate, count_in(plan, "streamed_bytes_per_token")});
   }
   return curve;
 }

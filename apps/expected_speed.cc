@@ -12,10 +12,6 @@ namespace sluice {
 
 namespace {
 
-uint64_t count_in(const Json& facts, const char* key) {
-  return facts.contains(key) && facts[key].is_number_unsigned() ? facts[key].get<uint64_t>() : 0;
-}
-
 // The float32 oracle computes far below what a machine allows, and nobody waits for it by choice.
 bool is_oracle(const Json& facts) { return facts.contains("device") && facts["device"] == "reference"; }
 

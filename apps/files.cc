@@ -94,6 +94,10 @@ int write_text(const std::string& path, const std::string& text) {
   return written.ok() ? 0 : complain(written.error());
 }
 
+uint64_t count_in(const Json& object, const char* key) {
+  return object.contains(key) && object[key].is_number_unsigned() ? object[key].get<uint64_t>() : 0;
+}
+
 std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 int check_target(std::string_view verb, const std::string& path, const std::vector<std::string>& inputs) {

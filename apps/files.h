@@ -27,6 +27,9 @@ int read_messages(const std::string& path, Json& messages, Json& whole);
 // Appears whole or not at all; a link is written through, a device or FIFO refused.
 int write_text(const std::string& path, const std::string& text);
 
+// A count in an object; 0 where there is none.
+uint64_t count_in(const Json& object, const char* key);
+
 // One line; bytes that are not UTF-8 become U+FFFD.
 std::string json_line(const Json& json);
 

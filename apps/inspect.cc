@@ -29,10 +29,6 @@ std::string shown(const Json& value) {
 
 std::string field(const Json& object, const char* key) { return object.contains(key) ? shown(object[key]) : "-"; }
 
-uint64_t number(const Json& object, const char* key) {
-  return object.contains(key) && object[key].is_number_unsigned() ? object[key].get<uint64_t>() : 0;
-}
-
 void heading(const char* text) { put("\n" + styled(stdout, Style::kBold, text) + "\n"); }
 
 std::string indented(const std::string& text) {
@@ -70,7 +66,7 @@ void print_formats(const Json& facts) {
     while (i < sums.size() && sums[i].first != format) ++i;
     if (i == sums.size()) sums.emplace_back(format, Sum{});
     ++sums[i].second.tensors;
-    sums[i].second.bytes += number(tensor, "bytes");
+    sums[i].second.bytes += count_in(tensor, "bytes");
   }
   std::vector<std::vector<std::string>> rows = {{"format", "tensors", "bytes"}};
   for (const auto& [format, sum] : sums) rows.push_back({format, std::to_string(sum.tensors), human_bytes(sum.bytes)});
@@ -83,7 +79,7 @@ void print_tensors(const Json& facts) {
       {"name", "role", "layer", "format", "rows", "inputs", "bytes", "access"}};
   for (const Json& t : facts["tensors"]) {
     rows.push_back({field(t, "name"), field(t, "role"), field(t, "layer"), field(t, "format"), field(t, "rows"),
-                    field(t, "cols"), human_bytes(number(t, "bytes")), field(t, "access")});
+                    field(t, "cols"), human_bytes(count_in(t, "bytes")), field(t, "access")});
   }
   heading("Tensors");
   put(indented(table(rows, "llrlrrrl")));
@@ -93,11 +89,11 @@ void print_model(const OpenModel& model, const Json& facts, bool tensors) {
   put(styled(stdout, Style::kBold, field(facts, "name")) + "\n");
   const bool has_tensors = facts.contains("tensors") && facts["tensors"].is_array() && !facts["tensors"].empty();
   put(indented(table({{"file", printable(model.path)},
-                      {"size", human_bytes(number(facts, "file_bytes"))},
+                      {"size", human_bytes(count_in(facts, "file_bytes"))},
                       {"architecture", field(facts, "architecture")},
                       {"made from", field(facts, "source")},
                       {"layout", field(facts, "layout")},
-                      {"parameters", grouped(number(facts, "n_parameters"))}},
+                      {"parameters", grouped(count_in(facts, "n_parameters"))}},
                      "ll")));
   print_fields("Configuration", facts, "config");
   print_fields("Vocabulary", facts, "vocab");

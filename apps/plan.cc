@@ -15,10 +15,6 @@ namespace {
 
 constexpr Style kColors[] = {Style::kBlue, Style::kCyan, Style::kGreen, Style::kYellow, Style::kMagenta, Style::kRed};
 
-uint64_t number(const Json& facts, const char* key) {
-  return facts.contains(key) && facts[key].is_number_unsigned() ? facts[key].get<uint64_t>() : 0;
-}
-
 struct Part {
   std::string name;
   uint64_t bytes;
@@ -84,9 +80,9 @@ std::string origin_of(const Json& facts) {
   constexpr double kWorthTelling = 10;
   const bool pressed = facts.contains("memory_pressure") && facts["memory_pressure"].is_number() &&
                        facts["memory_pressure"].get<double>() >= kWorthTelling;
-  return ": " + human_bytes(number(facts, "available_bytes")) + " free " +
+  return ": " + human_bytes(count_in(facts, "available_bytes")) + " free " +
          (from == "cgroup" ? "in this cgroup" : "on this machine") + ", less " +
-         human_bytes(number(facts, "reserve_bytes")) + " for others" +
+         human_bytes(count_in(facts, "reserve_bytes")) + " for others" +
          (pressed ? " (more than usual: programs wait for memory here)" : "");
 }
 
@@ -135,7 +131,7 @@ std::string pace_text(const Json& facts, const Json& speed) {
 }
 
 void print_plan(const Json& facts, const std::string& name) {
-  const uint64_t budget = number(facts, "budget_bytes"), planned = number(facts, "planned_bytes");
+  const uint64_t budget = count_in(facts, "budget_bytes"), planned = count_in(facts, "planned_bytes");
   const std::vector<Part> parts = parts_of(facts);
   put(styled(stdout, Style::kBold, name) + "\n\n");
   draw_bar(parts, budget, planned);
@@ -144,13 +140,13 @@ void print_plan(const Json& facts, const std::string& name) {
   std::vector<std::vector<std::string>> rows = {
       {"planned", human_bytes(planned)},
       {"budget", human_bytes(budget) + origin_of(facts)},
-      {"least needed", human_bytes(number(facts, "minimum_bytes"))},
+      {"least needed", human_bytes(count_in(facts, "minimum_bytes"))},
       {"context",
-       std::to_string(number(facts, "n_ctx")) + " tokens" +
-           (number(facts, "max_n_ctx") ? " (" + std::to_string(number(facts, "max_n_ctx")) + " would fit)" : "")},
-      {"read for each token", human_bytes(number(facts, "weight_bytes_per_token")) + " of weights, " +
-                                  human_bytes(number(facts, "kv_bytes_per_token")) + " of context, " +
-                                  human_bytes(number(facts, "streamed_bytes_per_token")) + " from disk"}};
+       std::to_string(count_in(facts, "n_ctx")) + " tokens" +
+           (count_in(facts, "max_n_ctx") ? " (" + std::to_string(count_in(facts, "max_n_ctx")) + " would fit)" : "")},
+      {"read for each token", human_bytes(count_in(facts, "weight_bytes_per_token")) + " of weights, " +
+                                  human_bytes(count_in(facts, "kv_bytes_per_token")) + " of context, " +
+                                  human_bytes(count_in(facts, "streamed_bytes_per_token")) + " from disk"}};
   if (const Json speed = prediction_of(facts); !speed.is_null()) {
     rows.push_back({"expected speed", speed_text(speed)});
     rows.push_back({"", "set by " + pace_text(facts, speed)});
@@ -158,7 +154,7 @@ void print_plan(const Json& facts, const std::string& name) {
   rows.push_back({"computed by", (facts.contains("device") && facts["device"].is_string()
                                       ? printable(facts["device"].get<std::string>())
                                       : std::string("-")) +
-                                     ", " + std::to_string(number(facts, "threads")) + " threads"});
+                                     ", " + std::to_string(count_in(facts, "threads")) + " threads"});
   put("\n" + table(rows, "ll"));
 }
 
@@ -185,13 +181,13 @@ int write_plot(const std::string& path, const std::vector<CurvePoint>& curve, co
   CurveLooks looks;
   looks.title = name;
   const Json speed = prediction_of(facts);
-  looks.subtitle = (facts.contains("isa") && facts["isa"].is_string() ? facts["isa"].get<std::string>() + ", " : "") +
-                   std::to_string(number(facts, "threads")) + " threads, context " +
-                   std::to_string(number(facts, "n_ctx")) +
-                   (real(speed, "disk_GB_s") > 0 ? ", disk " + human_number(real(speed, "disk_GB_s")) + " GB/s" : "") +
-                   (number(facts, "io_limit") ? ", limited to " + human_bytes(number(facts, "io_limit")) + "/s" : "");
-  looks.minimum_bytes = number(facts, "minimum_bytes"), looks.resident_bytes = number(facts, "resident_bytes");
-  looks.budget_bytes = number(facts, "budget_bytes");
+  looks.subtitle =
+      (facts.contains("isa") && facts["isa"].is_string() ? facts["isa"].get<std::string>() + ", " : "") +
+      std::to_string(count_in(facts, "threads")) + " threads, context " + std::to_string(count_in(facts, "n_ctx")) +
+      (real(speed, "disk_GB_s") > 0 ? ", disk " + human_number(real(speed, "disk_GB_s")) + " GB/s" : "") +
+      (count_in(facts, "io_limit") ? ", limited to " + human_bytes(count_in(facts, "io_limit")) + "/s" : "");
+  looks.minimum_bytes = count_in(facts, "minimum_bytes"), looks.resident_bytes = count_in(facts, "resident_bytes");
+  looks.budget_bytes = count_in(facts, "budget_bytes");
   return write_text(path, curve_svg(curve, looks));
 }
 
@@ -212,7 +208,7 @@ int run_plan(const Arguments& arguments) {
   if (!expected.problem.empty()) note("the speed could not be measured: " + expected.problem);
   // The same budget, whatever became of the machine's free memory meanwhile.
   const Json first = facts;
-  if (!arguments.has(Opt::kMemory)) options.memory_bytes = number(first, "budget_bytes");
+  if (!arguments.has(Opt::kMemory)) options.memory_bytes = count_in(first, "budget_bytes");
   PlanPtr timed;
   if (const int code = make_plan(model.model.get(), options, timed)) return code;
   if (const int code = describe_plan(timed.get(), facts)) return code;

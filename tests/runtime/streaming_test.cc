@@ -36,6 +36,23 @@ uint64_t budget_at(const ToyEngine& resident, uint32_t step, uint32_t n_steps) {
   return plan.minimum_bytes + (plan.planned_bytes - plan.minimum_bytes) * step / n_steps;
 }
 
+// A toy's file, some tokens, and what the model says of them with all its weights in memory.
+struct ResidentToy {
+  explicit ResidentToy(size_t n_tokens, const ToyOptions& options = small_toys()[0])
+      : path(make_toy(folder, options)),
+        tokens(toy_tokens(n_tokens)),
+        toy(load_toy(path)),
+        expected(feed_all(*toy.session, tokens)),
+        least(toy.engine->plan().minimum_bytes) {}
+
+  TemporaryFolder folder;
+  const std::string path;
+  const std::vector<int32_t> tokens;
+  const ToyEngine toy;
+  const Logits expected;
+  const uint64_t least;  // the smallest budget
+};
+
 void check_bits(const std::string& path, uint32_t n_steps, size_t n_tokens) {
   const std::vector<int32_t> tokens = toy_tokens(n_tokens);
   ToyEngine resident = load_toy(path);
@@ -98,50 +115,42 @@ TEST_CASE("the float32 device streams too", "[runtime][streaming][reference]") {
 }
 
 TEST_CASE("a failed read or a damaged chunk fails the request, and the next one is right", "[runtime][streaming]") {
-  TemporaryFolder folder;
-  const std::string path = make_toy(folder, small_toys()[0]);
-  const std::vector<int32_t> tokens = toy_tokens(6);
-  ToyEngine resident = load_toy(path);
-  const Logits expected = feed_all(*resident.session, tokens);
+  const ResidentToy resident(6);
   int64_t n_failed = 0;
   for (const auto kind : {FaultySource::Fault::kFail, FaultySource::Fault::kFlip})
     for (int64_t at = 0; at < 12; ++at) {
       CAPTURE(int(kind), at);
-      FaultySource faulty(path);
-      ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes, .source = faulty.source});
+      FaultySource faulty(resident.path);
+      ToyEngine toy = load_toy(resident.path, {.budget_bytes = resident.least, .source = faulty.source});
       REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
       faulty.fail_at(at, kind, 1000000);
-      const Status failed = toy.session->feed(tokens, {}, [](size_t, std::span<const float>) { return true; });
+      const Status failed = toy.session->feed(resident.tokens, {}, [](size_t, std::span<const float>) { return true; });
       const bool unseen = failed.ok();  // a flip in what had been checked before is not looked for
       CHECK((!unseen || kind == FaultySource::Fault::kFlip));
       if (!unseen) {
         CHECK(failed.error().code == (kind == FaultySource::Fault::kFail ? Code::kFailed : Code::kBadModel));
         CHECK(failed.error().offset != kNoOffset);
-        CHECK(toy.session->tokens().size() < tokens.size());
+        CHECK(toy.session->tokens().size() < resident.tokens.size());
         ++n_failed;
       }
       faulty.heal();
       REQUIRE(toy.session->truncate(0).ok());
       if (unseen) continue;
-      CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+      CHECK(equal_bits(feed_all(*toy.session, resident.tokens), resident.expected));
     }
   CHECK(n_failed > 15);
 }
 
 TEST_CASE("a step that is cancelled in the middle leaves a session that goes on with equal bits",
           "[runtime][streaming]") {
-  TemporaryFolder folder;
-  const std::string path = make_toy(folder, small_toys()[0]);
-  const std::vector<int32_t> tokens = toy_tokens(8);
-  ToyEngine resident = load_toy(path);
-  const Logits expected = feed_all(*resident.session, tokens);
-  ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes});
+  const ResidentToy resident(8);
+  ToyEngine toy = load_toy(resident.path, {.budget_bytes = resident.least});
   REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
   toy.session.reset();  // the budget has room for one cache
   {
     auto cache = toy.engine->make_cache();
     REQUIRE(cache.ok());
-    const SequenceTokens rows{tokens, 0, &*cache};
+    const SequenceTokens rows{resident.tokens, 0, &*cache};
     for (int asked = 1; asked <= 4; ++asked) {
       int left = asked;
       const Status status = toy.engine->step({&rows, 1}, [&] { return --left == 0; });
@@ -150,7 +159,7 @@ TEST_CASE("a step that is cancelled in the middle leaves a session that goes on 
     }
   }
   toy.session = Session::create(*toy.engine).value();
-  CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+  CHECK(equal_bits(feed_all(*toy.session, resident.tokens), resident.expected));
 }
 
 TEST_CASE("an engine can be closed while weights are being read", "[runtime][streaming]") {
@@ -181,64 +190,55 @@ void write_bytes(const std::string& path, uint64_t offset, std::span<const char>
 }  // namespace
 
 TEST_CASE("a file that is changed, cut or replaced while it is in use never gives wrong bits", "[runtime][streaming]") {
-  TemporaryFolder folder;
   ToyOptions options = small_toys()[0];
   options.tied = GENERATE(true, false);
-  const std::string path = make_toy(folder, options);
-  const std::vector<int32_t> tokens = toy_tokens(6);
-  ToyEngine resident = load_toy(path);
-  const Logits expected = feed_all(*resident.session, tokens);
-  ToyEngine toy = load_toy(path, {.budget_bytes = resident.engine->plan().minimum_bytes});
+  const ResidentToy resident(6, options);
+  ToyEngine toy = load_toy(resident.path, {.budget_bytes = resident.least});
   REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
   const auto right_again = [&] {
     REQUIRE(toy.session->truncate(0).ok());
-    return equal_bits(feed_all(*toy.session, tokens), expected);
+    return equal_bits(feed_all(*toy.session, resident.tokens), resident.expected);
   };
   const auto fails = [&] {
     REQUIRE(toy.session->truncate(0).ok());
-    const Status status = toy.session->feed(tokens, {}, [](size_t, std::span<const float>) { return true; });
+    const Status status = toy.session->feed(resident.tokens, {}, [](size_t, std::span<const float>) { return true; });
     return !status.ok() && status.error().code == Code::kBadModel && toy.session->tokens().empty();
   };
   REQUIRE(right_again());
-  const std::string whole = read_small_file(path, 64 << 20).value();
+  const std::string whole = read_small_file(resident.path, 64 << 20).value();
   for (const char* name : {"blk.0.attn_q.weight", "blk.3.ffn_down.weight"}) {
     const uint32_t chunk =
         tensor_place(toy.model->header(), toy.model->find(std::string_view(name))).member.first_chunk;
     const uint64_t at = toy.model->header().chunks()->Get(chunk)->offset() + 40;
     const char flipped = char(whole[at] ^ 16);
-    write_bytes(path, at, {&flipped, 1});
+    write_bytes(resident.path, at, {&flipped, 1});
     CHECK(fails());
     CHECK(fails());
-    write_bytes(path, at, {&whole[at], 1});
+    write_bytes(resident.path, at, {&whole[at], 1});
     CHECK(right_again());
   }
-  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());  // touched only
+  std::filesystem::last_write_time(resident.path, std::filesystem::file_time_type::clock::now());  // touched only
   CHECK(right_again());
-  std::filesystem::resize_file(path, whole.size() / 2);
+  std::filesystem::resize_file(resident.path, whole.size() / 2);
   CHECK(fails());
-  write_bytes(path, 0, whole);
+  write_bytes(resident.path, 0, whole);
   CHECK(right_again());
   const std::string other = "no model";
-  REQUIRE(
-      write_small_file(path, std::as_bytes(std::span(other.data(), other.size()))).ok());  // another file's name now
+  REQUIRE(write_small_file(resident.path, std::as_bytes(std::span(other.data(), other.size())))
+              .ok());  // another file's name now
   CHECK(right_again());
 }
 
 TEST_CASE("a limit on reads is kept, also by a changed budget, and changes no bits", "[runtime][streaming]") {
-  TemporaryFolder folder;
-  const std::string path = make_toy(folder, small_toys()[0]);
-  const std::vector<int32_t> tokens = toy_tokens(4);
-  ToyEngine resident = load_toy(path);
-  const Logits expected = feed_all(*resident.session, tokens);
-  const uint64_t least = resident.engine->plan().minimum_bytes;
+  const ResidentToy resident(4);
   constexpr uint64_t kLimit = 8 << 20;
-  ToyEngine toy = load_toy(path, {.budget_bytes = least, .io_limit = kLimit});
+  ToyEngine toy = load_toy(resident.path, {.budget_bytes = resident.least, .io_limit = kLimit});
   const auto check_rate = [&] {
     const uint64_t burst = 2 * toy.engine->plan().window.slot_bytes, before = toy.engine->streamed_bytes();
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < 2; ++i) {
       REQUIRE(toy.session->truncate(0).ok());
-      CHECK(equal_bits(feed_all(*toy.session, tokens), expected));
+      CHECK(equal_bits(feed_all(*toy.session, resident.tokens), resident.expected));
     }
     const uint64_t bytes = toy.engine->streamed_bytes() - before;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -246,7 +246,7 @@ TEST_CASE("a limit on reads is kept, also by a changed budget, and changes no bi
     CHECK(double(bytes - burst) <= seconds * double(kLimit));
   };
   check_rate();
-  REQUIRE(toy.engine->trim(least + (least >> 6)).ok());
+  REQUIRE(toy.engine->trim(resident.least + (resident.least >> 6)).ok());
   REQUIRE(toy.engine->plan().streamed_bytes_per_token > 0);
   CHECK(toy.engine->plan().io_limit == kLimit);
   check_rate();
